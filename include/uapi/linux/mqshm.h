@@ -1,0 +1,1022 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * The ABI of /dev/mqshm: commands, records, mapped regions. Its only definition.
+ *
+ * Every command takes a struct that starts with its size in bytes, at least the
+ * size it had when the command was introduced. A struct shorter than the
+ * kernel's is taken as if the rest were zero; a longer one is taken if the rest is
+ * zero, else E2BIG. RETURN, REF and KICK may end behind the last element that is
+ * used. Unknown flags and non-zero reserved bytes give EINVAL. Success returns 0; what comes back is in the fields named
+ * out_*, which are ignored on entry. Times are CLOCK_MONOTONIC nanoseconds;
+ * deadlines are absolute and 0 means for ever. Names are NUL-terminated.
+ *
+ * Errors with one meaning everywhere: ENOTTY unknown command; E2BIG unknown
+ * tail; EINVAL understood but wrong; EOPNOTSUPP known but not supported;
+ * EBADFD the descriptor is not in the state the command needs (not bound to a
+ * runtime, not a client); ESHUTDOWN the client was detached or the runtime
+ * removed; EPERM another process than the one that joined, or not allowed;
+ * ENOENT no such object; EEXIST name taken; EAGAIN nothing now; ENOSPC limit of
+ * the runtime reached; EDQUOT limit of the user reached; ETIMEDOUT.
+ */
+#ifndef _UAPI_LINUX_MQSHM_H
+#define _UAPI_LINUX_MQSHM_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define MQSHM_MAGIC		0x6d71736864617461ULL	/* "mqshdata" */
+#define MQSHM_ABI_VERSION	1
+
+/* Sizes of names, the terminating NUL included. */
+#define MQSHM_RUNTIME_NAME_LEN	32
+#define MQSHM_POOL_NAME_LEN	32
+#define MQSHM_PROCESS_NAME_LEN	64
+#define MQSHM_BLOCK_NAME_LEN	64
+#define MQSHM_TYPE_NAME_LEN	32
+#define MQSHM_PORT_NAME_LEN	32
+
+/* Hard bounds, given by the width of fields below. */
+#define MQSHM_BATCH_MAX		64	/* entries of a batch command */
+#define MQSHM_TOGGLES		48	/* clients with a toggle bit */
+#define MQSHM_CLIENTS_MAX	256	/* clients of a runtime */
+#define MQSHM_POOLS_MAX		32	/* pools of a runtime */
+#define MQSHM_BUFFERS_MAX	(1U << 20)	/* buffers of a runtime */
+#define MQSHM_RINGS_MAX		(1U << 16)	/* connections of a runtime */
+#define MQSHM_DEPTH_MAX		(1U << 16)	/* queue depth of a connection */
+#define MQSHM_DEPTH_DEFAULT	256
+#define MQSHM_BUFFER_BYTES_MIN	64
+#define MQSHM_BUFFER_BYTES_MAX	(16U << 20)
+#define MQSHM_LENGTH_MAX	((1U << 28) - 1)	/* payload length in a slot */
+
+/* -- what lies in shared memory ----------------------------------------- */
+
+/*
+ * W[b], one word a buffer: number of references, and a toggle bit a client.
+ * Changed by atomic read-modify-write only.
+ */
+#define MQSHM_W_COUNT_MASK	0xffffULL
+#define MQSHM_W_COUNT_MAX	0x4000	/* a DUP beyond is refused */
+#define MQSHM_W_TOGGLE(c)	(1ULL << (16 + (c)))
+
+/* A ring slot: buffer 0..19, user (payload length) 20..47, lap 48..63. */
+#define MQSHM_SLOT_BUFFER(s)	((__u32)((s) & 0xfffff))
+#define MQSHM_SLOT_USER(s)	((__u32)(((s) >> 20) & 0xfffffff))
+#define MQSHM_SLOT_LAP(s)	((__u16)((s) >> 48))
+#define MQSHM_SLOT(b, user, lap) \
+	((__u64)(b) | (__u64)(user) << 20 | (__u64)(__u16)(lap) << 48)
+/* Lap of cursor @t in a ring of 1 << @shift slots; slots start as 0. */
+#define MQSHM_LAP(t, shift)	((__u16)(((t) >> (shift)) + 1))
+
+/* The intent word: what a client is about to do and the value before. */
+#define MQSHM_OP_NONE		0
+#define MQSHM_OP_PUSH		1
+#define MQSHM_OP_POP		2
+#define MQSHM_OP_DUP		3
+#define MQSHM_OP_RELEASE	4
+#define MQSHM_INTENT_OP(i)	((unsigned int)((i) & 7))
+#define MQSHM_INTENT_PAR(i)	((unsigned int)(((i) >> 3) & 1))
+#define MQSHM_INTENT_BUFFER(i)	((__u32)(((i) >> 4) & 0xfffff))
+#define MQSHM_INTENT_HOLD(i)	((__u16)((i) >> 24))
+#define MQSHM_INTENT_N(i)	((__u8)((i) >> 40))
+#define MQSHM_INTENT_RING(i)	((__u16)((i) >> 48))
+#define MQSHM_INTENT(op, par, b, hold, n, ring) \
+	((__u64)(op) | (__u64)(par) << 3 | (__u64)(b) << 4 | \
+	 (__u64)(hold) << 24 | (__u64)(n) << 40 | (__u64)(ring) << 48)
+
+/**
+ * struct mqshm_control - a client's own page (MQSHM_MMAP_CONTROL, read-write)
+ * @intent: record of the operation in progress or last done
+ * @busy: not 0 while an operation runs; read by the client only
+ * @progress: ticked by library calls; a client without a tick for 5 s that does
+ *	not sleep in this module is shown as stalled
+ * @allocated: buffers handed to the program so far
+ * @freed: buffers of which this client dropped the last reference so far
+ *
+ * Only the client writes it (the kernel clears @intent inside the client's own
+ * calls). What the kernel reads from it is only ever shown, @intent apart.
+ */
+struct mqshm_control {
+	__u64 intent;
+	__u32 busy;
+	__u32 reserved0[13];
+	__u64 progress;
+	__u64 allocated;
+	__u64 freed;
+	__u64 reserved1[5];
+};
+
+/**
+ * struct mqshm_ring_producer - producer's part of a ring
+ *	(MQSHM_MMAP_PRODUCER: read-write for the producer, read-only else)
+ * @tail: cursor of the next slot to fill; only the producer and the kernel use it
+ * @bytes: payload bytes pushed so far
+ * @slots: 1 << shift slots; a slot is published by its lap
+ */
+struct mqshm_ring_producer {
+	__u64 tail;
+	__u64 bytes;
+	__u64 reserved[14];
+	__u64 slots[];
+};
+
+/**
+ * struct mqshm_ring_consumer - consumer's part of a ring
+ *	(MQSHM_MMAP_CONSUMER: read-write for the consumer, read-only else)
+ * @phead: cursor of the next slot to empty; commits a pop
+ * @head: copy of @phead that the producer looks at, published now and then
+ */
+struct mqshm_ring_consumer {
+	__u64 phead;
+	__u64 reserved0[15];
+	__u64 head;
+	__u64 reserved1[15];
+};
+
+/* Flags of a ring, written by the kernel only. */
+#define MQSHM_RING_SLEEPING	(1U << 0)	/* consumer wants a KICK when a slot is filled */
+#define MQSHM_RING_PSLEEPING	(1U << 1)	/* producer wants a KICK when head moves */
+#define MQSHM_RING_CLOSED	(1U << 2)	/* push no more */
+#define MQSHM_RING_EOF		(1U << 3)	/* the producer announced the end */
+#define MQSHM_RING_DEAD		(1U << 4)	/* the producer died without that */
+#define MQSHM_RING_DISCONNECTED	(1U << 5)	/* the connection was taken away */
+
+/**
+ * struct mqshm_status - head of the runtime's status region
+ *	(MQSHM_MMAP_STATUS, read-only; written by the kernel only)
+ * @magic: MQSHM_MAGIC
+ * @version: MQSHM_ABI_VERSION
+ * @wanted: for each pool: not 0 while somebody waits for a buffer of it; a
+ *	client that sees it gives its spare buffers back
+ * @gen: for each client index: changes when the client has something to learn
+ *	by MQSHM_IOC_CLIENT_SYNC (a connection made or taken away, a stop asked for)
+ *
+ * The line of flags of ring k lies at MQSHM_STATUS_RING(k).
+ */
+struct mqshm_status {
+	__u64 magic;
+	__u32 version;
+	__u32 reserved0[13];
+	__u32 wanted[MQSHM_POOLS_MAX];
+	__u32 reserved1[16];
+	__u64 gen[MQSHM_CLIENTS_MAX];
+};
+
+#define MQSHM_STATUS_RING(k)	(4096ULL + 128ULL * (k))
+
+/**
+ * struct mqshm_meta - what travels with a buffer (MQSHM_MMAP_META)
+ * @alloc_ns: when it was allocated
+ * @data_ns: when its data came into being; set by the source, kept on the way
+ * @serial: number of times it was allocated; with the buffer's number it makes
+ *	its id, serial << 20 | number
+ *
+ * Written by the sole holder. The kernel only shows it.
+ */
+struct mqshm_meta {
+	__u64 alloc_ns;
+	__u64 data_ns;
+	__u64 serial;
+};
+
+/*
+ * mmap offsets: what (bits 56..61), which (40..55), byte in it (0..39, a
+ * multiple of the page size). MAP_SHARED only; nothing is inherited by fork.
+ *
+ *	region		which	bytes				access
+ *	CONTROL		0	a page				read-write
+ *	HOLD		0	2 a buffer of the runtime's limit	read-write
+ *	STATUS		0	MQSHM_STATUS_RING(limit)	read-only
+ *	PRODUCER	ring	128 + 8 << shift		as the ring's end
+ *	CONSUMER	ring	256				as the ring's end
+ *	W		pool	8 a buffer			read-write
+ *	META		pool	24 a buffer			read-write
+ *	PAYLOAD		pool	stride a buffer			as joined
+ *
+ * All sizes are rounded up to pages. HOLD is an array of __u16 by buffer number.
+ */
+#define MQSHM_MMAP_CONTROL	1
+#define MQSHM_MMAP_HOLD		2
+#define MQSHM_MMAP_STATUS	3
+#define MQSHM_MMAP_PRODUCER	4
+#define MQSHM_MMAP_CONSUMER	5
+#define MQSHM_MMAP_W		6
+#define MQSHM_MMAP_META		7
+#define MQSHM_MMAP_PAYLOAD	8
+#define MQSHM_MMAP_OFFSET(what, which) \
+	((__u64)(what) << 56 | (__u64)(which) << 40)
+
+/* -- commands for every descriptor -------------------------------------- */
+
+#define MQSHM_IOC_TYPE		0xBD
+
+/**
+ * struct mqshm_info_args - MQSHM_IOC_INFO: what this module is
+ * @size: of this struct
+ * @out_version: MQSHM_ABI_VERSION
+ * @out_magic: MQSHM_MAGIC
+ * @out_features: MQSHM_FEATURE_* bits
+ */
+struct mqshm_info_args {
+	__u32 size;
+	__u32 out_version;
+	__u64 out_magic;
+	__u64 out_features;
+};
+
+#define MQSHM_FEATURE_NATIVE	(1ULL << 0)	/* native clients */
+
+/**
+ * struct mqshm_limits - bounds of a runtime; 0 on entry means the default
+ * @clients: clients at one time (default 128)
+ * @blocks: blocks (256)
+ * @ports: ports of one block (32)
+ * @connections: connections (512)
+ * @pools: pools (16)
+ * @buffers: buffers of all pools (65536)
+ */
+struct mqshm_limits {
+	__u32 clients;
+	__u32 blocks;
+	__u32 ports;
+	__u32 connections;
+	__u32 pools;
+	__u32 buffers;
+};
+
+#define MQSHM_RUNTIME_F_PERSISTENT	(1U << 0) /* stays until it is removed */
+#define MQSHM_RUNTIME_F_OR_OPEN		(1U << 1) /* bind to it if it exists */
+#define MQSHM_GID_SELF			0xffffffffU
+#define MQSHM_UID_SELF			0xffffffffU
+
+/**
+ * struct mqshm_runtime_create_args - MQSHM_IOC_RUNTIME_CREATE: make a runtime
+ *	of the caller's and bind this descriptor to it
+ * @size: of this struct
+ * @flags: MQSHM_RUNTIME_F_*
+ * @name: its name, unique among the user's; no '/'
+ * @mode: nine permission bits: read lists, write changes the graph, execute joins
+ * @gid: group that owns it, MQSHM_GID_SELF for the caller's; else one of the
+ *	caller's groups
+ * @limits: bounds
+ * @out_id: its number, never used again
+ * @out_created: 0 if it was there already (MQSHM_RUNTIME_F_OR_OPEN)
+ * @reserved: 0
+ *
+ * Errors: EEXIST, EACCES (it is there and may not be read), EPERM (not a group
+ * of the caller's), EDQUOT, EBADFD (already bound), ENOMEM.
+ */
+struct mqshm_runtime_create_args {
+	__u32 size;
+	__u32 flags;
+	char name[MQSHM_RUNTIME_NAME_LEN];
+	__u32 mode;
+	__u32 gid;
+	struct mqshm_limits limits;
+	__u64 out_id;
+	__u32 out_created;
+	__u32 reserved;
+};
+
+/**
+ * struct mqshm_runtime_open_args - MQSHM_IOC_RUNTIME_OPEN: bind to a runtime
+ * @size: of this struct
+ * @flags: 0
+ * @name: its name
+ * @uid: its owner, MQSHM_UID_SELF for the caller
+ * @reserved: 0
+ * @out_id: its number
+ *
+ * Needs read permission. The binding keeps nothing alive but the answer to
+ * questions. Errors: ENOENT, EACCES, EBADFD (already bound).
+ */
+struct mqshm_runtime_open_args {
+	__u32 size;
+	__u32 flags;
+	char name[MQSHM_RUNTIME_NAME_LEN];
+	__u32 uid;
+	__u32 reserved;
+	__u64 out_id;
+};
+
+#define MQSHM_REMOVE_F_FORCE	(1U << 0)	/* shut it down although it is used */
+
+/**
+ * struct mqshm_runtime_remove_args - MQSHM_IOC_RUNTIME_REMOVE: remove the
+ *	runtime that this descriptor is bound to
+ * @size: of this struct
+ * @flags: MQSHM_REMOVE_F_*
+ * @out_clients: clients that use it (or used it, when forced)
+ * @reserved: 0
+ *
+ * For its owner, or CAP_SYS_ADMIN. Errors: EBUSY, EPERM, ESHUTDOWN.
+ */
+struct mqshm_runtime_remove_args {
+	__u32 size;
+	__u32 flags;
+	__u32 out_clients;
+	__u32 reserved;
+};
+
+/**
+ * struct mqshm_runtime_wait_args - MQSHM_IOC_RUNTIME_WAIT: sleep until a client,
+ *	block, connection or pool comes or goes
+ * @size: of this struct
+ * @flags: 0
+ * @changes: count that the caller knows, from here or from a query
+ * @deadline_ns: when to give up
+ * @out_changes: count now
+ *
+ * Errors: ETIMEDOUT, EINTR, ESHUTDOWN (removed).
+ */
+struct mqshm_runtime_wait_args {
+	__u32 size;
+	__u32 flags;
+	__u64 changes;
+	__u64 deadline_ns;
+	__u64 out_changes;
+};
+
+#define MQSHM_QUERY_RUNTIMES	0	/* a RUNTIME record for each that may be read */
+#define MQSHM_QUERY_RUNTIME	1	/* all records of the bound runtime */
+
+/**
+ * struct mqshm_query_args - MQSHM_IOC_QUERY: one consistent snapshot as records
+ * @size: of this struct
+ * @what: MQSHM_QUERY_*
+ * @buffer: address of memory for the records
+ * @buffer_bytes: its size, at most MQSHM_QUERY_BYTES_MAX are used
+ * @out_bytes: size of the snapshot; if larger than @buffer_bytes nothing was
+ *	written and the error is ENOBUFS
+ * @out_now_ns: when it was taken
+ * @out_changes: count for MQSHM_IOC_RUNTIME_WAIT (0 for MQSHM_QUERY_RUNTIMES)
+ */
+struct mqshm_query_args {
+	__u32 size;
+	__u32 what;
+	__u64 buffer;
+	__u64 buffer_bytes;
+	__u64 out_bytes;
+	__u64 out_now_ns;
+	__u64 out_changes;
+};
+
+#define MQSHM_QUERY_BYTES_MAX	(64U << 20)
+
+/**
+ * struct mqshm_pool_create_args - MQSHM_IOC_POOL_CREATE: add a pool
+ * @size: of this struct
+ * @flags: 0
+ * @name: its name, unique in the runtime
+ * @buffer_bytes: capacity of a buffer
+ * @buffers: number of them
+ * @out_pool: its index
+ * @out_first: number of its first buffer
+ *
+ * Needs write permission. All pages are there when it returns, charged to the
+ * caller. Errors: EEXIST, ENOSPC, EDQUOT, ENOMEM, EINTR.
+ */
+struct mqshm_pool_create_args {
+	__u32 size;
+	__u32 flags;
+	char name[MQSHM_POOL_NAME_LEN];
+	__u32 buffer_bytes;
+	__u32 buffers;
+	__u32 out_pool;
+	__u32 out_first;
+};
+
+#define MQSHM_DIR_IN		0
+#define MQSHM_DIR_OUT		1
+
+#define MQSHM_CLASS_SOURCE	0
+#define MQSHM_CLASS_PROCESSING	1
+#define MQSHM_CLASS_SINK	2
+
+/**
+ * struct mqshm_connect_args - MQSHM_IOC_CONNECT: join an output to an input
+ * @size: of this struct
+ * @flags: 0
+ * @from_block: name of the block with the output
+ * @from_port: name of the output
+ * @to_block: name of the block with the input
+ * @to_port: name of the input; its depth is the ring's
+ * @out_id: number of the connection, never used again
+ * @out_which: when the error is ENOENT, 0 no block @from_block, 1 no port
+ *	@from_port, 2 no block @to_block, 3 no port @to_port
+ * @reserved: 0
+ *
+ * Needs write permission. Errors: ENOENT, EINVAL (wrong direction), EEXIST (are
+ * connected), ENOSPC.
+ */
+struct mqshm_connect_args {
+	__u32 size;
+	__u32 flags;
+	char from_block[MQSHM_BLOCK_NAME_LEN];
+	char from_port[MQSHM_PORT_NAME_LEN];
+	char to_block[MQSHM_BLOCK_NAME_LEN];
+	char to_port[MQSHM_PORT_NAME_LEN];
+	__u64 out_id;
+	__u32 out_which;
+	__u32 reserved;
+};
+
+/**
+ * struct mqshm_id_args - commands that name one object
+ * @size: of this struct
+ * @flags: 0
+ * @id: number of the object
+ *
+ * MQSHM_IOC_DISCONNECT (a connection), MQSHM_IOC_BLOCK_STOP (ask the owner of a
+ * block to end it): need write permission. MQSHM_IOC_BLOCK_REMOVE (a block of
+ * this client), MQSHM_IOC_PORT_END (an output of this client announces the end),
+ * MQSHM_IOC_PORT_ARM (see there), MQSHM_IOC_RING_DETACH (this client's end of a
+ * ring): for clients. Error: ENOENT.
+ *
+ * MQSHM_IOC_RING_DETACH: the id is the ring, plus MQSHM_RING_PRODUCER for the
+ * producer's end.
+ *
+ * MQSHM_IOC_PORT_ARM: the eventfd of the input is signalled once when it has
+ * something to be seen; EAGAIN if it has that already (nothing is armed).
+ *
+ * MQSHM_IOC_CLIENT_DETACH, MQSHM_IOC_CLIENT_RECOVER: id 0. DETACH settles the
+ * client at once, as its death would, except that its outputs count as
+ * disconnected, not as dead. RECOVER completes or undoes the operation that the
+ * intent records, after a longjmp out of it.
+ */
+struct mqshm_id_args {
+	__u32 size;
+	__u32 flags;
+	__u64 id;
+};
+
+#define MQSHM_RING_PRODUCER	(1ULL << 32)
+
+/* -- commands for clients ------------------------------------------------ */
+
+#define MQSHM_ROLE_STANDALONE	0
+#define MQSHM_ROLE_WORKER	1
+#define MQSHM_ROLE_SERVER	2
+
+#define MQSHM_JOIN_F_READ_ONLY	(1U << 0)	/* maps payload read-only */
+
+/**
+ * struct mqshm_client_join_args - MQSHM_IOC_CLIENT_JOIN: become a native client
+ *	of the runtime that this descriptor is bound to
+ * @size: of this struct
+ * @flags: MQSHM_JOIN_F_*
+ * @role: MQSHM_ROLE_*
+ * @reserved: 0
+ * @name: name of the process, for people
+ * @out_id: number of the client, never used again
+ * @out_index: its index: gen word, and toggle bit if below MQSHM_TOGGLES; others
+ *	DUP and RELEASE shared buffers by MQSHM_IOC_REF
+ * @out_rings: bound of ring numbers
+ * @out_buffers: bound of buffer numbers
+ * @out_reserved: 0
+ *
+ * Needs execute permission. The descriptor is bound to the caller's memory; from
+ * another process it gives EPERM. Errors: ENOSPC, EACCES, EBADFD (bound to none,
+ * or joined already), EOPNOTSUPP (32-bit program), ESHUTDOWN.
+ */
+struct mqshm_client_join_args {
+	__u32 size;
+	__u32 flags;
+	__u32 role;
+	__u32 reserved;
+	char name[MQSHM_PROCESS_NAME_LEN];
+	__u64 out_id;
+	__u32 out_index;
+	__u32 out_rings;
+	__u32 out_buffers;
+	__u32 out_reserved;
+};
+
+#define MQSHM_SYNC_EVENTS	12	/* events of one answer */
+
+#define MQSHM_EVENT_ATTACH	1	/* an end of a ring is the client's now */
+#define MQSHM_EVENT_STOP	2	/* the block shall end */
+
+/**
+ * struct mqshm_event - one thing a client learns by MQSHM_IOC_CLIENT_SYNC
+ * @kind: MQSHM_EVENT_*
+ * @ring: ATTACH: number of the ring
+ * @port: ATTACH: the client's port
+ * @direction: ATTACH: MQSHM_DIR_OUT if the client is the producer
+ * @depth: ATTACH: messages the ring takes
+ * @shift: ATTACH: the ring has 1 << shift slots
+ * @id: ATTACH: the connection; STOP: the block
+ * @peer: ATTACH: the block at the other end
+ */
+struct mqshm_event {
+	__u32 kind;
+	__u32 ring;
+	__u32 port;
+	__u32 direction;
+	__u32 depth;
+	__u32 shift;
+	__u64 id;
+	__u64 peer;
+};
+
+/**
+ * struct mqshm_client_sync_args - MQSHM_IOC_CLIENT_SYNC: learn what changed, and
+ *	take the ends of new rings
+ * @size: of this struct
+ * @flags: 0
+ * @out_count: events told
+ * @out_more: not 0 if there are more: call again
+ * @out_gen: gen word that this answer is up to date with
+ * @events: the events
+ *
+ * Rings that were taken away are seen by their flags; let go of them by
+ * MQSHM_IOC_RING_DETACH.
+ */
+struct mqshm_client_sync_args {
+	__u32 size;
+	__u32 flags;
+	__u32 out_count;
+	__u32 out_more;
+	__u64 out_gen;
+	struct mqshm_event events[MQSHM_SYNC_EVENTS];
+};
+
+/**
+ * struct mqshm_port_desc - a port of a new block
+ * @name: unique in the block
+ * @direction: MQSHM_DIR_*
+ * @depth: inputs: queue depth of each connection, 0 for MQSHM_DEPTH_DEFAULT;
+ *	outputs: 0
+ * @out_port: its number, never used again in the runtime
+ * @reserved: 0
+ */
+struct mqshm_port_desc {
+	char name[MQSHM_PORT_NAME_LEN];
+	__u32 direction;
+	__u32 depth;
+	__u32 out_port;
+	__u32 reserved;
+};
+
+/**
+ * struct mqshm_block_create_args - MQSHM_IOC_BLOCK_CREATE: add a block of this
+ *	client with all its ports
+ * @size: of this struct
+ * @flags: 0
+ * @name: unique in the runtime, no ':'
+ * @type: name of its type
+ * @class: MQSHM_CLASS_*
+ * @ports: number of elements in @port_array
+ * @port_array: address of struct mqshm_port_desc[@ports]; out_port is written
+ * @out_id: its number, never used again
+ *
+ * Errors: EEXIST, ENOSPC.
+ */
+struct mqshm_block_create_args {
+	__u32 size;
+	__u32 flags;
+	char name[MQSHM_BLOCK_NAME_LEN];
+	char type[MQSHM_TYPE_NAME_LEN];
+	__u32 class;
+	__u32 ports;
+	__u64 port_array;
+	__u64 out_id;
+};
+
+/**
+ * struct mqshm_port_eventfd_args - MQSHM_IOC_PORT_EVENTFD: eventfd of an input
+ * @size: of this struct
+ * @flags: 0
+ * @port: an input of this client
+ * @eventfd: descriptor, -1 takes it away
+ */
+struct mqshm_port_eventfd_args {
+	__u32 size;
+	__u32 flags;
+	__u32 port;
+	__s32 eventfd;
+};
+
+#define MQSHM_LEASE_F_WAIT	(1U << 0)	/* sleep until there is a buffer */
+
+/**
+ * struct mqshm_lease_args - MQSHM_IOC_LEASE: take free buffers of a pool
+ * @size: of this struct
+ * @flags: MQSHM_LEASE_F_*
+ * @pool: its index
+ * @count: how many at most; an eighth of the pool (at least one) is the bound
+ * @gen: with WAIT: gen word that the client knows
+ * @deadline_ns: with WAIT: when to give up
+ * @out_count: how many are in @buffers
+ * @reserved: 0
+ * @buffers: their numbers
+ *
+ * Errors: EAGAIN (none, or gen differs), ETIMEDOUT, EINTR.
+ */
+struct mqshm_lease_args {
+	__u32 size;
+	__u32 flags;
+	__u32 pool;
+	__u32 count;
+	__u64 gen;
+	__u64 deadline_ns;
+	__u32 out_count;
+	__u32 reserved;
+	__u32 buffers[MQSHM_BATCH_MAX];
+};
+
+/**
+ * struct mqshm_return_args - MQSHM_IOC_RETURN: give buffers back
+ * @size: of this struct
+ * @flags: 0
+ * @count: number of elements in @buffers
+ * @out_done: how many were taken; the rest is untouched
+ * @buffers: their numbers; of each, this client has the only reference
+ *
+ * Errors: EINVAL (no such buffer, or not the only reference).
+ */
+struct mqshm_return_args {
+	__u32 size;
+	__u32 flags;
+	__u32 count;
+	__u32 out_done;
+	__u32 buffers[MQSHM_BATCH_MAX];
+};
+
+/**
+ * struct mqshm_ref - one change of a count
+ * @buffer: its number; this client has a reference
+ * @delta: 1 to 255 adds references (DUP), -1 drops one (RELEASE)
+ */
+struct mqshm_ref {
+	__u32 buffer;
+	__s32 delta;
+};
+
+/**
+ * struct mqshm_ref_args - MQSHM_IOC_REF: DUP and RELEASE for clients without a
+ *	toggle bit
+ * @size: of this struct
+ * @flags: 0
+ * @count: number of elements in @refs
+ * @out_done: how many were done; the rest is untouched
+ * @refs: what to do
+ *
+ * A reference that was the last goes to the depot. Errors: EINVAL (no such
+ * buffer, no reference, bad delta), EOVERFLOW (too many references).
+ */
+struct mqshm_ref_args {
+	__u32 size;
+	__u32 flags;
+	__u32 count;
+	__u32 out_done;
+	struct mqshm_ref refs[MQSHM_BATCH_MAX];
+};
+
+/**
+ * struct mqshm_kick_args - MQSHM_IOC_KICK: do what the flags of rings ask for
+ * @size: of this struct
+ * @flags: 0
+ * @count: number of elements in @rings
+ * @reserved: 0
+ * @rings: rings with an end of this client's; others are passed over
+ */
+struct mqshm_kick_args {
+	__u32 size;
+	__u32 flags;
+	__u32 count;
+	__u32 reserved;
+	__u32 rings[MQSHM_BATCH_MAX];
+};
+
+#define MQSHM_WAIT_CHANGED	(1U << 0)	/* gen differs */
+#define MQSHM_WAIT_READY	(1U << 1)	/* a port is ready */
+
+/**
+ * struct mqshm_wait_args - MQSHM_IOC_WAIT: give buffers back and sleep until a
+ *	port is ready
+ * @size: of this struct
+ * @flags: 0
+ * @gen: gen word that the client knows
+ * @deadline_ns: when to give up
+ * @ports: number of elements in @port_array; 0 waits for @gen alone
+ * @count: number of elements in @buffers
+ * @out_events: MQSHM_WAIT_*
+ * @out_done: how many buffers were taken back
+ * @out_ready: bit i is set if @port_array[i] is ready: an input that has a
+ *	message, or a ring that ended, died or was taken away; an output of which
+ *	no ring is full
+ * @port_array: ports of this client
+ * @buffers: buffers to give back, as in MQSHM_IOC_RETURN
+ *
+ * Errors: ETIMEDOUT, EINTR, ENOENT (no such port), EINVAL (as RETURN; then it
+ * does not sleep).
+ */
+struct mqshm_wait_args {
+	__u32 size;
+	__u32 flags;
+	__u64 gen;
+	__u64 deadline_ns;
+	__u32 ports;
+	__u32 count;
+	__u32 out_events;
+	__u32 out_done;
+	__u64 out_ready;
+	__u32 port_array[MQSHM_BATCH_MAX];
+	__u32 buffers[MQSHM_BATCH_MAX];
+};
+
+#define MQSHM_IOC_INFO			_IO(MQSHM_IOC_TYPE, 0x00)
+#define MQSHM_IOC_RUNTIME_CREATE	_IO(MQSHM_IOC_TYPE, 0x01)
+#define MQSHM_IOC_RUNTIME_OPEN		_IO(MQSHM_IOC_TYPE, 0x02)
+#define MQSHM_IOC_RUNTIME_REMOVE	_IO(MQSHM_IOC_TYPE, 0x03)
+#define MQSHM_IOC_RUNTIME_WAIT		_IO(MQSHM_IOC_TYPE, 0x04)
+#define MQSHM_IOC_QUERY			_IO(MQSHM_IOC_TYPE, 0x05)
+#define MQSHM_IOC_POOL_CREATE		_IO(MQSHM_IOC_TYPE, 0x10)
+#define MQSHM_IOC_CLIENT_JOIN		_IO(MQSHM_IOC_TYPE, 0x20)
+#define MQSHM_IOC_CLIENT_SYNC		_IO(MQSHM_IOC_TYPE, 0x21)
+#define MQSHM_IOC_CLIENT_DETACH		_IO(MQSHM_IOC_TYPE, 0x22)
+#define MQSHM_IOC_CLIENT_RECOVER	_IO(MQSHM_IOC_TYPE, 0x23)
+#define MQSHM_IOC_BLOCK_CREATE		_IO(MQSHM_IOC_TYPE, 0x30)
+#define MQSHM_IOC_BLOCK_REMOVE		_IO(MQSHM_IOC_TYPE, 0x31)
+#define MQSHM_IOC_BLOCK_STOP		_IO(MQSHM_IOC_TYPE, 0x32)
+#define MQSHM_IOC_PORT_END		_IO(MQSHM_IOC_TYPE, 0x33)
+#define MQSHM_IOC_PORT_EVENTFD		_IO(MQSHM_IOC_TYPE, 0x34)
+#define MQSHM_IOC_PORT_ARM		_IO(MQSHM_IOC_TYPE, 0x35)
+#define MQSHM_IOC_CONNECT		_IO(MQSHM_IOC_TYPE, 0x40)
+#define MQSHM_IOC_DISCONNECT		_IO(MQSHM_IOC_TYPE, 0x41)
+#define MQSHM_IOC_RING_DETACH		_IO(MQSHM_IOC_TYPE, 0x42)
+#define MQSHM_IOC_LEASE			_IO(MQSHM_IOC_TYPE, 0x50)
+#define MQSHM_IOC_RETURN		_IO(MQSHM_IOC_TYPE, 0x51)
+#define MQSHM_IOC_REF			_IO(MQSHM_IOC_TYPE, 0x52)
+#define MQSHM_IOC_KICK			_IO(MQSHM_IOC_TYPE, 0x53)
+#define MQSHM_IOC_WAIT			_IO(MQSHM_IOC_TYPE, 0x54)
+
+/*
+ * poll(2) on a client's descriptor, from the process that joined (others get
+ * EPOLLERR): EPOLLIN an input has something to be seen or gen changed since the
+ * last SYNC; EPOLLOUT no ring of any output is full; EPOLLHUP detached. Each
+ * call asks for a wake-up, so level, edge and multishot all work. On a
+ * descriptor that is only bound: EPOLLIN when a record came or went since its
+ * last RUNTIME_WAIT or QUERY.
+ */
+
+/* -- records of a query --------------------------------------------------- */
+
+/**
+ * struct mqshm_record - head of every record
+ * @kind: MQSHM_RECORD_*; unknown kinds are to be passed over
+ * @bytes: of the whole record, a multiple of 8; it may grow in later versions
+ */
+struct mqshm_record {
+	__u32 kind;
+	__u32 bytes;
+};
+
+#define MQSHM_RECORD_RUNTIME	1
+#define MQSHM_RECORD_POOL	2
+#define MQSHM_RECORD_CLIENT	3
+#define MQSHM_RECORD_BLOCK	4
+#define MQSHM_RECORD_PORT	5
+#define MQSHM_RECORD_CONNECTION	6
+#define MQSHM_RECORD_DEPARTED	7
+
+#define MQSHM_STATE_PERSISTENT	(1U << 0)	/* runtime stays until removed */
+#define MQSHM_STATE_TAINTED	(1U << 1)	/* a client broke the protocol */
+#define MQSHM_STATE_REMOVED	(1U << 2)	/* shut down */
+
+/**
+ * struct mqshm_runtime_record - a runtime and its totals
+ * @head: kind and size
+ * @id: its number
+ * @magic: MQSHM_MAGIC
+ * @version: MQSHM_ABI_VERSION
+ * @state: MQSHM_STATE_*
+ * @uid: owner
+ * @gid: group
+ * @mode: permission bits
+ * @clients: clients now
+ * @blocks: blocks now
+ * @connections: connections now
+ * @pools: pools
+ * @buffers: buffers of all pools
+ * @limits: bounds
+ * @created_ns: when it was made
+ * @memory_bytes: payload and tables
+ * @allocated: buffers handed out so far
+ * @freed: buffers that came back so far
+ * @messages: messages pushed so far
+ * @bytes: payload bytes pushed so far
+ * @settled: clients settled so far
+ * @ioctls: commands of clients so far
+ * @name: its name
+ */
+struct mqshm_runtime_record {
+	struct mqshm_record head;
+	__u64 id;
+	__u64 magic;
+	__u32 version;
+	__u32 state;
+	__u32 uid;
+	__u32 gid;
+	__u32 mode;
+	__u32 clients;
+	__u32 blocks;
+	__u32 connections;
+	__u32 pools;
+	__u32 buffers;
+	struct mqshm_limits limits;
+	__u64 created_ns;
+	__u64 memory_bytes;
+	__u64 allocated;
+	__u64 freed;
+	__u64 messages;
+	__u64 bytes;
+	__u64 settled;
+	__u64 ioctls;
+	char name[MQSHM_RUNTIME_NAME_LEN];
+};
+
+/**
+ * struct mqshm_pool_record - a pool
+ * @head: kind and size
+ * @pool: its index
+ * @uid: who made it
+ * @buffer_bytes: capacity of a buffer
+ * @stride_bytes: distance of buffers in the PAYLOAD mapping
+ * @first: number of its first buffer
+ * @buffers: number of buffers
+ * @free: in the depot
+ * @quarantined: taken out of use because a client broke the protocol
+ * @waiting: clients that wait for a buffer
+ * @reserved: 0
+ * @payload_bytes: size of its payload
+ * @name: its name
+ *
+ * Buffers that clients hold or that are queued are @buffers - @free -
+ * @quarantined.
+ */
+struct mqshm_pool_record {
+	struct mqshm_record head;
+	__u32 pool;
+	__u32 uid;
+	__u32 buffer_bytes;
+	__u32 stride_bytes;
+	__u32 first;
+	__u32 buffers;
+	__u32 free;
+	__u32 quarantined;
+	__u32 waiting;
+	__u32 reserved;
+	__u64 payload_bytes;
+	char name[MQSHM_POOL_NAME_LEN];
+};
+
+#define MQSHM_CLIENT_RUNNING	0
+#define MQSHM_CLIENT_IDLE	1	/* asleep in this module */
+#define MQSHM_CLIENT_STALLED	2	/* 5 s without a library call */
+#define MQSHM_CLIENT_EXITING	3	/* dead, not settled yet */
+
+/**
+ * struct mqshm_client_record - a client
+ * @head: kind and size
+ * @id: its number
+ * @pid: process, in the caller's pid namespace, 0 if not visible there
+ * @tid: thread that joined
+ * @uid: user that joined
+ * @role: MQSHM_ROLE_*
+ * @state: MQSHM_CLIENT_*
+ * @index: its index
+ * @joined_ns: when it joined
+ * @started_ns: when its process started
+ * @held_refs: references in its hands
+ * @held_buffers: buffers with a reference in its hands
+ * @ioctls: commands so far
+ * @sleeps: how many of them slept
+ * @name: name of its process
+ */
+struct mqshm_client_record {
+	struct mqshm_record head;
+	__u64 id;
+	__u32 pid;
+	__u32 tid;
+	__u32 uid;
+	__u32 role;
+	__u32 state;
+	__u32 index;
+	__u64 joined_ns;
+	__u64 started_ns;
+	__u64 held_refs;
+	__u64 held_buffers;
+	__u64 ioctls;
+	__u64 sleeps;
+	char name[MQSHM_PROCESS_NAME_LEN];
+};
+
+/**
+ * struct mqshm_block_record - a block
+ * @head: kind and size
+ * @id: its number
+ * @client: number of its client
+ * @class: MQSHM_CLASS_*
+ * @stopping: not 0 once it was asked to stop
+ * @created_ns: when it was made
+ * @name: its name
+ * @type: name of its type
+ */
+struct mqshm_block_record {
+	struct mqshm_record head;
+	__u64 id;
+	__u64 client;
+	__u32 class;
+	__u32 stopping;
+	__u64 created_ns;
+	char name[MQSHM_BLOCK_NAME_LEN];
+	char type[MQSHM_TYPE_NAME_LEN];
+};
+
+/**
+ * struct mqshm_port_record - a port
+ * @head: kind and size
+ * @block: number of its block
+ * @port: its number
+ * @direction: MQSHM_DIR_*
+ * @depth: queue depth of an input
+ * @ended: not 0 once the output announced the end
+ * @name: its name
+ */
+struct mqshm_port_record {
+	struct mqshm_record head;
+	__u64 block;
+	__u32 port;
+	__u32 direction;
+	__u32 depth;
+	__u32 ended;
+	char name[MQSHM_PORT_NAME_LEN];
+};
+
+/**
+ * struct mqshm_connection_record - a connection
+ * @head: kind and size
+ * @id: its number
+ * @from_block: number of the producer's block, 0 once it has let go
+ * @to_block: number of the consumer's block, 0 once it has let go
+ * @from_port: number of the output
+ * @to_port: number of the input
+ * @ring: number of its ring
+ * @flags: MQSHM_RING_*
+ * @depth: messages the ring takes
+ * @queued: messages in the ring
+ * @messages: pushed so far
+ * @bytes: payload bytes pushed so far
+ * @created_ns: when it was made
+ */
+struct mqshm_connection_record {
+	struct mqshm_record head;
+	__u64 id;
+	__u64 from_block;
+	__u64 to_block;
+	__u32 from_port;
+	__u32 to_port;
+	__u32 ring;
+	__u32 flags;
+	__u32 depth;
+	__u32 queued;
+	__u64 messages;
+	__u64 bytes;
+	__u64 created_ns;
+};
+
+#define MQSHM_DEPARTED_EXIT	0	/* its memory ended: exit, kill or exec */
+#define MQSHM_DEPARTED_RELEASE	1	/* its descriptor was closed */
+#define MQSHM_DEPARTED_DETACH	2	/* it detached */
+#define MQSHM_DEPARTED_FORCED	3	/* its runtime was removed by force */
+
+/**
+ * struct mqshm_departed_record - a client that was settled; the last 64 are kept
+ * @head: kind and size
+ * @id: its number
+ * @pid: its process, as in struct mqshm_client_record, 0 if not visible
+ * @how: MQSHM_DEPARTED_*
+ * @refs: references it held in its hands
+ * @drained: messages taken out of rings that nobody would read
+ * @settle_ns: how long settling took
+ * @at_ns: when it was settled
+ * @op: operation that it was in or had done last, MQSHM_OP_*
+ * @committed: whether that operation had happened
+ * @name: name of its process
+ */
+struct mqshm_departed_record {
+	struct mqshm_record head;
+	__u64 id;
+	__u32 pid;
+	__u32 how;
+	__u64 refs;
+	__u64 drained;
+	__u64 settle_ns;
+	__u64 at_ns;
+	__u32 op;
+	__u32 committed;
+	char name[MQSHM_PROCESS_NAME_LEN];
+};
+
+#endif /* _UAPI_LINUX_MQSHM_H */

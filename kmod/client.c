@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Clients: joining, entering and leaving a call, being told and woken.
+ */
+#include <linux/cred.h>
+#include <linux/ktime.h>
+#include <linux/nospec.h>
+#include <linux/pid.h>
+#include <linux/poll.h>
+#include <linux/rculist.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "block.h"
+#include "client.h"
+#include "map.h"
+#include "mm.h"
+#include "settle.h"
+
+static void client_release(struct kref *ref)
+{
+	struct mqshm_client *c = container_of(ref, struct mqshm_client, ref);
+
+	if (c->binding)
+		mqshm_mm_unbind(c);
+	mqshm_region_put(c->hold);
+	mqshm_region_put(c->control);
+	put_pid(c->tid);
+	put_pid(c->tgid);
+	mqshm_runtime_put(c->rt);
+	kfree_rcu(c, rcu);
+}
+
+void mqshm_client_put(struct mqshm_client *c)
+{
+	kref_put(&c->ref, client_release);
+}
+
+static int client_alloc_regions(struct mqshm_client *c)
+{
+	size_t hold_bytes = (size_t)c->rt->limits.buffers * sizeof(u16);
+
+	c->control = mqshm_region_new(sizeof(struct mqshm_control), false);
+	if (IS_ERR(c->control)) {
+		c->control = NULL;
+		return -ENOMEM;
+	}
+	c->hold = mqshm_region_new(hold_bytes, true);
+	if (IS_ERR(c->hold)) {
+		c->hold = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static struct mqshm_client *client_new(struct mqshm_runtime *rt,
+				       const struct mqshm_client_join_args *args)
+{
+	struct mqshm_client *c;
+
+	c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
+	if (!c)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&c->ref);
+	c->rt = mqshm_runtime_get(rt);
+	c->id = mqshm_next_id();
+	c->role = args->role;
+	c->read_only = args->flags & MQSHM_JOIN_F_READ_ONLY;
+	strscpy(c->name, args->name, sizeof(c->name));
+	c->uid = current_fsuid();
+	c->tgid = get_pid(task_tgid(current));
+	c->tid = get_pid(task_pid(current));
+	c->joined_ns = ktime_get_ns();
+	c->seen_ns = c->joined_ns;
+	c->started_ns = mqshm_mm_process_start_ns();
+	mutex_init(&c->lock);
+	INIT_LIST_HEAD(&c->ports);
+	INIT_LIST_HEAD(&c->pending);
+	INIT_LIST_HEAD(&c->lease_node);
+	INIT_LIST_HEAD(&c->mm_node);
+	init_waitqueue_head(&c->wq);
+	init_rwsem(&c->map_lock);
+	if (client_alloc_regions(c)) {
+		mqshm_client_put(c);
+		return ERR_PTR(-ENOMEM);
+	}
+	return c;
+}
+
+/* Gives the client the lowest free index: those below MQSHM_TOGGLES are faster. */
+static int client_take_slot(struct mqshm_client *c)
+{
+	struct mqshm_runtime *rt = c->rt;
+	u32 i;
+
+	lockdep_assert_held(&rt->lock);
+	if (rt->removed)
+		return -ESHUTDOWN;
+	for (i = 0; i < rt->limits.clients; i++)
+		if (!rcu_access_pointer(rt->clients[i]))
+			break;
+	if (i == rt->limits.clients)
+		return -ENOSPC;
+	c->index = i;
+	rt->n_clients++;
+	rt->users++;
+	rcu_assign_pointer(rt->clients[i], mqshm_client_get(c));
+	return 0;
+}
+
+/* The end of settle: frees the index; the caller drops the slot's reference. */
+void mqshm_client_leave_slot(struct mqshm_client *c)
+{
+	lockdep_assert_held(&c->rt->lock);
+	RCU_INIT_POINTER(c->rt->clients[c->index], NULL);
+	c->rt->n_clients--;
+}
+
+struct mqshm_client *mqshm_client_join(struct mqshm_runtime *rt,
+				       struct address_space *mapping,
+				       struct mqshm_client_join_args *args)
+{
+	struct mqshm_client *c;
+	int ret;
+
+	if (args->role > MQSHM_ROLE_SERVER || args->reserved ||
+	    !mqshm_name_valid(args->name, sizeof(args->name), 0))
+		return ERR_PTR(-EINVAL);
+	ret = mqshm_runtime_permission(rt, MQSHM_MAY_JOIN);
+	if (ret)
+		return ERR_PTR(ret);
+
+	c = client_new(rt, args);
+	if (IS_ERR(c))
+		return c;
+	c->mapping = mapping;
+	/*
+	 * The notifier may only ever see a client that has its slot, and a slot's
+	 * client is only ever settled after this call: current runs in its memory.
+	 */
+	mutex_lock(&rt->lock);
+	ret = client_take_slot(c);
+	mutex_unlock(&rt->lock);
+	if (ret)
+		goto err_put;
+	ret = mqshm_mm_bind(c);
+	if (ret)
+		goto err_settle;
+
+	args->out_id = c->id;
+	args->out_index = c->index;
+	args->out_rings = rt->limits.connections;
+	args->out_buffers = rt->limits.buffers;
+	args->out_reserved = 0;
+	mqshm_runtime_changed(rt);
+	return c;
+
+err_settle:
+	mqshm_settle(c, MQSHM_DEPARTED_DETACH);
+err_put:
+	mqshm_client_put(c);
+	return ERR_PTR(ret);
+}
+
+/* Begins a call of the client's own. */
+int mqshm_client_enter(struct mqshm_client *c)
+{
+	if (!mqshm_mm_is_mine(c))
+		return -EPERM;
+	mutex_lock(&c->lock);
+	if (!c->dead)
+		return 0;
+	mutex_unlock(&c->lock);
+	return -ESHUTDOWN;
+}
+
+void mqshm_client_exit(struct mqshm_client *c)
+{
+	mutex_unlock(&c->lock);
+}
+
+/* Takes its pages away, so that nobody writes them any more, and settles it. */
+void mqshm_client_shut(struct mqshm_client *c, u32 how)
+{
+	mqshm_map_revoke(c);
+	mqshm_settle(c, how);
+	mqshm_client_wake(c);
+}
+
+/* Under RCU or with a reference; without locks: see struct mqshm_wakes. */
+void mqshm_client_wake(struct mqshm_client *c)
+{
+	atomic_inc(&c->wakeups);
+	wake_up_poll(&c->wq, EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM);
+	mqshm_port_signal_all(c);
+}
+
+void mqshm_wakes_fire(struct mqshm_runtime *rt, struct mqshm_wakes *wakes)
+{
+	struct mqshm_client *c;
+	unsigned int i;
+
+	for_each_set_bit(i, wakes->clients, MQSHM_CLIENTS_MAX) {
+		rcu_read_lock();
+		c = rcu_dereference(rt->clients[i]);
+		if (c)
+			mqshm_client_wake(c);
+		rcu_read_unlock();
+	}
+	mqshm_wakes_init(wakes);
+}
+
+/* The graph changed for @c. */
+void mqshm_client_notify(struct mqshm_client *c, struct mqshm_wakes *wakes)
+{
+	u64 *gen = mqshm_client_gen(c);
+
+	lockdep_assert_held(&c->rt->lock);
+	smp_store_release(gen, *gen + 1);
+	atomic_set(&c->graph_event, 1);
+	__set_bit(c->index, wakes->clients);
+}
+
+/*
+ * Whatever else than the client's own operations changes its hold row or its
+ * rings clears the record of the last one: it would be judged by cells that have
+ * moved on.
+ */
+void mqshm_client_clear_intent(struct mqshm_client *c)
+{
+	WRITE_ONCE(mqshm_client_control(c)->intent, 0);
+}
+
+/* Its hold cell of @buffer, NULL if that was never touched. */
+u16 *mqshm_client_hold(const struct mqshm_client *c, u32 buffer)
+{
+	buffer = array_index_nospec(buffer, c->rt->limits.buffers);
+	return mqshm_region_at(c->hold, buffer * sizeof(u16));
+}

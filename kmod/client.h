@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MQSHM_CLIENT_H
+#define MQSHM_CLIENT_H
+
+#include <linux/atomic.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/rwsem.h>
+#include <linux/uidgid.h>
+#include <linux/wait.h>
+
+#include "region.h"
+#include "runtime.h"
+#include "wake.h"
+
+struct address_space;
+struct mm_struct;
+struct mqshm_mm;
+
+/**
+ * struct mqshm_client - an open file that has joined a runtime
+ * @ref: the descriptor's, the runtime's until it is settled, and whoever looks
+ * @rcu: looked up under RCU to be woken
+ * @rt: constant, as are the next eleven
+ * @id: never used again
+ * @index: slot in the runtime: gen word, toggle bit
+ * @role: MQSHM_ROLE_*
+ * @read_only: payload is mapped read-only
+ * @name: of its process, for people
+ * @uid: who joined
+ * @tgid: process that joined, a reference
+ * @tid: thread that joined, a reference
+ * @joined_ns: when it joined
+ * @started_ns: when its process started
+ * @control: its own page; written by the client, hostile
+ * @hold: references in its hands, u16 by buffer; lazy; as @control
+ *
+ * @lock: taken by each of its calls and by settle; nothing is allocated or copied,
+ *	and nobody woken, under it. Outside the runtime's lock
+ * @dead: settled, or about to be; protected by @lock
+ * @ports: its ports; changed under @lock and the runtime's lock, read under either
+ *	or RCU
+ * @pending: ends of rings it has not taken yet; protected by the runtime's lock
+ * @stops: a stop was asked for that it has not been told of; protected by the
+ *	runtime's lock
+ * @synced_gen: gen word told by the last SYNC; protected by @lock
+ *
+ * @lease_node: in the waiters of a pool, protected by that pool's lock
+ * @leasing: a LEASE of this client waits; only one may
+ *
+ * @wq: sleepers in WAIT, LEASE and poll
+ * @wakeups: counts wakes; a sleeper that saw it move looks again
+ * @graph_event: the graph changed: all armed eventfds are to be signalled
+ * @sleeping: calls asleep now
+ * @sleeps: calls that slept so far
+ * @ioctls: calls so far
+ * @seen_progress: progress word at the last look, protected by the runtime's lock
+ * @seen_ns: when it was seen to have moved, protected by the runtime's lock
+ *
+ * @binding: its memory's notifier; constant
+ * @mm: only to be compared
+ * @mm_node: in the notifier's list, protected by its lock
+ * @mapping: mappings of its descriptor
+ * @map_lock: held shared by a page fault; nobody who settles a dead memory takes it
+ * @revoked: no page is mapped any more; protected by @map_lock
+ */
+struct mqshm_client {
+	struct kref ref;
+	struct rcu_head rcu;
+	struct mqshm_runtime *rt;
+	u64 id;
+	u32 index;
+	u32 role;
+	bool read_only;
+	char name[MQSHM_PROCESS_NAME_LEN];
+	kuid_t uid;
+	struct pid *tgid;
+	struct pid *tid;
+	u64 joined_ns;
+	u64 started_ns;
+	struct mqshm_region *control;
+	struct mqshm_region *hold;
+
+	struct mutex lock;
+	bool dead;
+	struct list_head ports;
+	struct list_head pending;
+	bool stops;
+	u64 synced_gen;
+
+	struct list_head lease_node;
+	atomic_t leasing;
+
+	wait_queue_head_t wq;
+	atomic_t wakeups;
+	atomic_t graph_event;
+	atomic_t sleeping;
+	atomic64_t sleeps;
+	atomic64_t ioctls;
+	u64 seen_progress;
+	u64 seen_ns;
+
+	struct mqshm_mm *binding;
+	struct mm_struct *mm;
+	struct list_head mm_node;
+	struct address_space *mapping;
+	struct rw_semaphore map_lock;
+	bool revoked;
+};
+
+struct mqshm_client *mqshm_client_join(struct mqshm_runtime *rt,
+				       struct address_space *mapping,
+				       struct mqshm_client_join_args *args);
+int mqshm_client_enter(struct mqshm_client *c);
+void mqshm_client_exit(struct mqshm_client *c);
+void mqshm_client_shut(struct mqshm_client *c, u32 how);
+void mqshm_client_wake(struct mqshm_client *c);
+void mqshm_client_notify(struct mqshm_client *c, struct mqshm_wakes *wakes);
+void mqshm_client_leave_slot(struct mqshm_client *c);
+void mqshm_client_clear_intent(struct mqshm_client *c);
+u16 *mqshm_client_hold(const struct mqshm_client *c, u32 buffer);
+void mqshm_client_put(struct mqshm_client *c);
+
+static inline struct mqshm_client *mqshm_client_get(struct mqshm_client *c)
+{
+	kref_get(&c->ref);
+	return c;
+}
+
+static inline struct mqshm_control *mqshm_client_control(const struct mqshm_client *c)
+{
+	return mqshm_region_at(c->control, 0);
+}
+
+/* The gen word of @c; written under the runtime's lock. */
+static inline u64 *mqshm_client_gen(const struct mqshm_client *c)
+{
+	struct mqshm_status *status = mqshm_region_at(c->rt->status, 0);
+
+	return &status->gen[c->index];
+}
+
+#endif /* MQSHM_CLIENT_H */

@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Connections: made by anybody, taken by each end's own client, let go of by each
+ * end's own client, gone when both have.
+ */
+#include <linux/ktime.h>
+#include <linux/log2.h>
+#include <linux/nospec.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "block.h"
+#include "client.h"
+#include "conn.h"
+#include "region.h"
+#include "ring.h"
+#include "runtime.h"
+#include "wake.h"
+
+/* Under RCU; the ring may be anybody's. */
+struct mqshm_conn *mqshm_conn_lookup(struct mqshm_runtime *rt, u32 ring)
+{
+	if (ring >= rt->limits.connections)
+		return NULL;
+	return rcu_dereference(rt->rings[array_index_nospec(ring, rt->limits.connections)]);
+}
+
+/* The ring, if @c has the end @dir of it: then it stays for the whole call. */
+struct mqshm_conn *mqshm_conn_of(struct mqshm_client *c, u32 ring, unsigned int dir)
+{
+	struct mqshm_conn *conn;
+
+	lockdep_assert_held(&c->lock);
+	rcu_read_lock();
+	conn = mqshm_conn_lookup(c->rt, ring);
+	if (conn && !mqshm_conn_has_end(conn, c, dir))
+		conn = NULL;
+	rcu_read_unlock();
+	return conn;
+}
+
+static void conn_free_rcu(struct rcu_head *rcu)
+{
+	struct mqshm_conn *conn = container_of(rcu, struct mqshm_conn, rcu);
+
+	mqshm_region_put(conn->consumer);
+	mqshm_region_put(conn->producer);
+	kfree(conn);
+}
+
+static struct mqshm_conn *conn_new(struct mqshm_runtime *rt)
+{
+	struct mqshm_conn *conn = kzalloc(sizeof(*conn), GFP_KERNEL_ACCOUNT);
+
+	if (!conn)
+		return ERR_PTR(-ENOMEM);
+	conn->rt = rt;
+	conn->created_ns = ktime_get_ns();
+	spin_lock_init(&conn->lock);
+	conn->consumer = mqshm_region_new(sizeof(struct mqshm_ring_consumer), false);
+	if (IS_ERR(conn->consumer)) {
+		kfree(conn);
+		return ERR_PTR(-ENOMEM);
+	}
+	return conn;
+}
+
+static int conn_alloc_slots(struct mqshm_conn *conn, u32 depth)
+{
+	struct mqshm_ring_producer *producer;
+	u32 shift = order_base_2(depth);
+
+	conn->producer = mqshm_region_new(struct_size(producer, slots, 1UL << shift), false);
+	if (IS_ERR(conn->producer)) {
+		conn->producer = NULL;
+		return -ENOMEM;
+	}
+	conn->depth = depth;
+	conn->shift = shift;
+	return 0;
+}
+
+static int conn_find_ports(struct mqshm_runtime *rt, struct mqshm_connect_args *args,
+			   struct mqshm_port *ports[2])
+{
+	struct mqshm_block *from = mqshm_block_find(rt, args->from_block);
+	struct mqshm_block *to = mqshm_block_find(rt, args->to_block);
+
+	args->out_which = 0;
+	if (!from)
+		return -ENOENT;
+	args->out_which++;
+	ports[MQSHM_DIR_OUT] = mqshm_block_find_port(from, args->from_port);
+	if (!ports[MQSHM_DIR_OUT])
+		return -ENOENT;
+	args->out_which++;
+	if (!to)
+		return -ENOENT;
+	args->out_which++;
+	ports[MQSHM_DIR_IN] = mqshm_block_find_port(to, args->to_port);
+	if (!ports[MQSHM_DIR_IN])
+		return -ENOENT;
+	if (ports[MQSHM_DIR_OUT]->direction != MQSHM_DIR_OUT ||
+	    ports[MQSHM_DIR_IN]->direction != MQSHM_DIR_IN)
+		return -EINVAL;
+	return 0;
+}
+
+/* A connection that was taken away counts no more, though an end may be attached. */
+static bool conn_is_live(const struct mqshm_conn *conn)
+{
+	return conn->end[MQSHM_DIR_IN].state != MQSHM_END_GONE &&
+	       conn->end[MQSHM_DIR_OUT].state != MQSHM_END_GONE &&
+	       !(*conn->flags & MQSHM_RING_DISCONNECTED);
+}
+
+static int conn_take_ring(struct mqshm_runtime *rt, struct mqshm_port *const ports[2])
+{
+	struct mqshm_conn *conn;
+	u32 ring;
+
+	list_for_each_entry(conn, &rt->conns, node)
+		if (conn->end[MQSHM_DIR_IN].port == ports[MQSHM_DIR_IN] &&
+		    conn->end[MQSHM_DIR_OUT].port == ports[MQSHM_DIR_OUT] &&
+		    conn_is_live(conn))
+			return -EEXIST;
+	for (ring = 0; ring < rt->limits.connections; ring++)
+		if (!rcu_access_pointer(rt->rings[ring]))
+			return ring;
+	return -ENOSPC;
+}
+
+static void conn_publish(struct mqshm_conn *conn, struct mqshm_port *const ports[2],
+			 struct mqshm_wakes *wakes)
+{
+	struct mqshm_runtime *rt = conn->rt;
+	unsigned int dir;
+
+	lockdep_assert_held(&rt->lock);
+	conn->id = mqshm_next_id();
+	WRITE_ONCE(*conn->flags, ports[MQSHM_DIR_OUT]->ended ? MQSHM_RING_EOF : 0);
+	list_add_tail(&conn->node, &rt->conns);
+	rt->n_conns++;
+	for (dir = MQSHM_DIR_IN; dir <= MQSHM_DIR_OUT; dir++) {
+		struct mqshm_end *end = &conn->end[dir];
+
+		end->port = ports[dir];
+		end->number = ports[dir]->number;
+		end->block = ports[dir]->block->id;
+		end->client = ports[dir]->block->client;
+		end->state = MQSHM_END_PENDING;
+		list_add_tail(&end->node, &end->client->pending);
+		mqshm_client_notify(end->client, wakes);
+	}
+	rcu_assign_pointer(rt->rings[conn->ring], conn);
+}
+
+/*
+ * What has to be allocated depends on the port's depth and on the ring's number:
+ * looked up, allocated without the lock, and looked up again until it fits.
+ */
+static int conn_connect_locked(struct mqshm_conn *conn, struct mqshm_connect_args *args,
+			       u32 *need_depth, u32 *need_page,
+			       struct mqshm_wakes *wakes)
+{
+	struct mqshm_runtime *rt = conn->rt;
+	struct mqshm_port *ports[2];
+	int ret;
+
+	lockdep_assert_held(&rt->lock);
+	if (rt->removed)
+		return -ESHUTDOWN;
+	ret = conn_find_ports(rt, args, ports);
+	if (ret)
+		return ret;
+	ret = conn_take_ring(rt, ports);
+	if (ret < 0)
+		return ret;
+	conn->ring = ret;
+	*need_depth = ports[MQSHM_DIR_IN]->depth;
+	*need_page = MQSHM_STATUS_RING((u64)conn->ring) >> PAGE_SHIFT;
+	conn->flags = mqshm_region_at(rt->status, MQSHM_STATUS_RING((u64)conn->ring));
+	if (!conn->flags || conn->depth != *need_depth)
+		return -EAGAIN;
+	conn_publish(conn, ports, wakes);
+	return 0;
+}
+
+static bool connect_names_valid(const struct mqshm_connect_args *args)
+{
+	return mqshm_name_valid(args->from_block, sizeof(args->from_block), 0) &&
+	       mqshm_name_valid(args->from_port, sizeof(args->from_port), 0) &&
+	       mqshm_name_valid(args->to_block, sizeof(args->to_block), 0) &&
+	       mqshm_name_valid(args->to_port, sizeof(args->to_port), 0) &&
+	       !args->reserved;
+}
+
+int mqshm_conn_connect(struct mqshm_runtime *rt, struct mqshm_connect_args *args)
+{
+	u32 depth = 0, page = 0;
+	struct mqshm_wakes wakes;
+	struct mqshm_conn *conn;
+	int ret;
+
+	if (!connect_names_valid(args))
+		return -EINVAL;
+	ret = mqshm_runtime_permission(rt, MQSHM_MAY_CHANGE);
+	if (ret)
+		return ret;
+	conn = conn_new(rt);
+	if (IS_ERR(conn))
+		return PTR_ERR(conn);
+	mqshm_wakes_init(&wakes);
+
+	for (;;) {
+		mutex_lock(&rt->lock);
+		ret = conn_connect_locked(conn, args, &depth, &page, &wakes);
+		if (!ret)
+			args->out_id = conn->id;
+		mutex_unlock(&rt->lock);
+		if (ret != -EAGAIN)
+			break;
+		ret = mqshm_region_populate(rt->status, page);
+		if (!ret && conn->depth != depth) {
+			mqshm_region_put(conn->producer);
+			ret = conn_alloc_slots(conn, depth);
+		}
+		if (ret)
+			break;
+	}
+	if (ret) {
+		conn_free_rcu(&conn->rcu);
+		return ret;
+	}
+	mqshm_wakes_fire(rt, &wakes);
+	mqshm_runtime_changed(rt);
+	return 0;
+}
+
+/*
+ * By a third party: sets flags and nothing more. Each end lets go in its own time;
+ * what is queued is still read.
+ */
+int mqshm_conn_disconnect(struct mqshm_runtime *rt, u64 id)
+{
+	struct mqshm_wakes wakes;
+	struct mqshm_conn *conn;
+	unsigned int dir;
+	int ret;
+
+	ret = mqshm_runtime_permission(rt, MQSHM_MAY_CHANGE);
+	if (ret)
+		return ret;
+	mqshm_wakes_init(&wakes);
+	ret = -ENOENT;
+	mutex_lock(&rt->lock);
+	list_for_each_entry(conn, &rt->conns, node) {
+		if (conn->id != id || !conn_is_live(conn))
+			continue;
+		spin_lock(&conn->lock);
+		WRITE_ONCE(*conn->flags, *conn->flags | MQSHM_RING_CLOSED |
+			   MQSHM_RING_DISCONNECTED);
+		for (dir = MQSHM_DIR_IN; dir <= MQSHM_DIR_OUT; dir++)
+			mqshm_ring_wake_locked(conn, dir, &wakes);
+		spin_unlock(&conn->lock);
+		for (dir = MQSHM_DIR_IN; dir <= MQSHM_DIR_OUT; dir++)
+			mqshm_client_notify(conn->end[dir].client, &wakes);
+		ret = 0;
+		break;
+	}
+	mutex_unlock(&rt->lock);
+	mqshm_wakes_fire(rt, &wakes);
+	if (!ret)
+		mqshm_runtime_changed(rt);
+	return ret;
+}
+
+static void conn_remove(struct mqshm_conn *conn)
+{
+	struct mqshm_runtime *rt = conn->rt;
+
+	lockdep_assert_held(&rt->lock);
+	rt->totals.messages += READ_ONCE(mqshm_ring_producer(conn)->tail);
+	rt->totals.bytes += READ_ONCE(mqshm_ring_producer(conn)->bytes);
+	RCU_INIT_POINTER(rt->rings[conn->ring], NULL);
+	list_del(&conn->node);
+	rt->n_conns--;
+	call_rcu(&conn->rcu, conn_free_rcu);
+}
+
+/* Marks the end as gone and tells the other. Says whether that is gone as well. */
+static bool conn_end_gone(struct mqshm_conn *conn, unsigned int dir, u32 why,
+			  struct mqshm_wakes *wakes)
+{
+	struct mqshm_end *end = &conn->end[dir], *other = &conn->end[!dir];
+	u32 flags;
+	bool last;
+
+	spin_lock(&conn->lock);
+	flags = *conn->flags;
+	if (dir == MQSHM_DIR_IN)
+		flags |= MQSHM_RING_CLOSED;
+	else if (!(flags & (MQSHM_RING_EOF | MQSHM_RING_DISCONNECTED)))
+		flags |= why;
+	flags &= ~(dir == MQSHM_DIR_IN ? MQSHM_RING_SLEEPING : MQSHM_RING_PSLEEPING);
+	WRITE_ONCE(*conn->flags, flags);
+	end->sleepers = 0;
+	end->state = MQSHM_END_GONE;
+	end->client = NULL;
+	end->port = NULL;
+	end->block = 0;
+	last = other->state == MQSHM_END_GONE;
+	if (!last)
+		mqshm_ring_wake_locked(conn, !dir, wakes);
+	spin_unlock(&conn->lock);
+	return last;
+}
+
+/*
+ * An end lets go of its ring, in its own client's call or settle; returns how many
+ * messages were taken out that nobody would read.
+ *
+ * A consumer's CLOSED comes before the drain: a producer that pushes behind the
+ * drain sees it after its fence, and its KICK drains again.
+ */
+u64 mqshm_conn_let_go(struct mqshm_conn *conn, unsigned int dir, u32 why,
+		      struct mqshm_wakes *wakes)
+{
+	struct mqshm_client *other = conn->end[!dir].client;
+	u64 drained = 0;
+	bool last;
+
+	lockdep_assert_held(&conn->rt->lock);
+	list_del(&conn->end[dir].node);
+	last = conn_end_gone(conn, dir, why, wakes);
+	if (!last)
+		mqshm_client_notify(other, wakes);
+	smp_mb(); /* CLOSED before the slots; pairs with the fence of a flush, F1 */
+	if (last || dir == MQSHM_DIR_IN)
+		drained = mqshm_ring_drain(conn, wakes);
+	if (last)
+		conn_remove(conn);
+	return drained;
+}
+
+/* MQSHM_IOC_RING_DETACH */
+int mqshm_conn_detach(struct mqshm_client *c, u64 id, struct mqshm_wakes *wakes)
+{
+	unsigned int dir = id & MQSHM_RING_PRODUCER ? MQSHM_DIR_OUT : MQSHM_DIR_IN;
+	struct mqshm_conn *conn;
+
+	lockdep_assert_held(&c->lock);
+	id &= ~MQSHM_RING_PRODUCER;
+	conn = id < MQSHM_RINGS_MAX ? mqshm_conn_of(c, id, dir) : NULL;
+	if (!conn)
+		return -ENOENT;
+	mqshm_client_clear_intent(c);
+	mutex_lock(&c->rt->lock);
+	mqshm_conn_let_go(conn, dir, MQSHM_RING_DISCONNECTED, wakes);
+	mutex_unlock(&c->rt->lock);
+	return 0;
+}
+
+static void conn_attach(struct mqshm_end *end, struct mqshm_event *event)
+{
+	unsigned int dir = end->port->direction;
+	struct mqshm_conn *conn = mqshm_end_conn(end, dir);
+
+	*event = (struct mqshm_event) {
+		.kind = MQSHM_EVENT_ATTACH,
+		.ring = conn->ring,
+		.port = end->number,
+		.direction = dir,
+		.depth = conn->depth,
+		.shift = conn->shift,
+		.id = conn->id,
+		.peer = conn->end[!dir].block,
+	};
+	spin_lock(&conn->lock);
+	end->state = MQSHM_END_ATTACHED;
+	spin_unlock(&conn->lock);
+	list_move_tail(&end->node, &end->port->ends);
+}
+
+/* MQSHM_IOC_CLIENT_SYNC: the only place where a client gets an end. */
+void mqshm_conn_sync(struct mqshm_client *c, struct mqshm_client_sync_args *args)
+{
+	struct mqshm_runtime *rt = c->rt;
+	struct mqshm_block *block;
+	struct mqshm_end *end;
+	u32 n = 0;
+
+	lockdep_assert_held(&c->lock);
+	mqshm_client_clear_intent(c);
+	mutex_lock(&rt->lock);
+	while (n < MQSHM_SYNC_EVENTS &&
+	       (end = list_first_entry_or_null(&c->pending, struct mqshm_end, node)))
+		conn_attach(end, &args->events[n++]);
+	if (c->stops && n < MQSHM_SYNC_EVENTS) {
+		c->stops = false;
+		list_for_each_entry(block, &rt->blocks, node) {
+			if (block->client != c || !block->stopping || block->stop_told)
+				continue;
+			if (n == MQSHM_SYNC_EVENTS) {
+				c->stops = true;
+				break;
+			}
+			block->stop_told = true;
+			args->events[n++] = (struct mqshm_event) {
+				.kind = MQSHM_EVENT_STOP, .id = block->id,
+			};
+		}
+	}
+	args->out_count = n;
+	args->out_more = c->stops || !list_empty(&c->pending);
+	args->out_gen = *mqshm_client_gen(c);
+	if (!args->out_more)
+		c->synced_gen = args->out_gen;
+	mutex_unlock(&rt->lock);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MQSHM_CONN_H
+#define MQSHM_CONN_H
+
+#include <linux/list.h>
+#include <linux/rcupdate.h>
+#include <linux/spinlock.h>
+
+#include <linux/mqshm.h>
+
+struct mqshm_client;
+struct mqshm_port;
+struct mqshm_region;
+struct mqshm_runtime;
+struct mqshm_wakes;
+
+/*
+ * PENDING: made by a third party, its client has not taken it yet.
+ * ATTACHED: its client has learnt the ring's number.
+ * GONE: its client has let go, or was settled.
+ * An end moves on only inside its own client's call, or in that client's settle;
+ * the number of a ring is used again only when both ends are gone. Otherwise an
+ * old intent could be judged by the cursors of another ring.
+ */
+enum mqshm_end_state {
+	MQSHM_END_PENDING,
+	MQSHM_END_ATTACHED,
+	MQSHM_END_GONE,
+};
+
+/* Who waits at an end; the flag that a peer sees is set while there is any. */
+#define MQSHM_SLEEPER_WAIT	(1U << 0)
+#define MQSHM_SLEEPER_POLL	(1U << 1)
+#define MQSHM_SLEEPER_ARM	(1U << 2)
+
+/**
+ * struct mqshm_end - one end of a ring
+ * @node: in its client's pending ends, or in its port's attached ends
+ * @client: NULL once gone; written under the runtime's, the client's and the
+ *	ring's lock
+ * @port: as @client
+ * @block: number of the port's block, 0 once gone
+ * @number: number of the port; constant
+ * @state: as @client
+ * @sleepers: MQSHM_SLEEPER_*, protected by the ring's lock
+ */
+struct mqshm_end {
+	struct list_head node;
+	struct mqshm_client *client;
+	struct mqshm_port *port;
+	u64 block;
+	u32 number;
+	enum mqshm_end_state state;
+	unsigned int sleepers;
+};
+
+/**
+ * struct mqshm_conn - a connection: one ring with one producer and one consumer
+ * @rcu: looked up under RCU
+ * @rt: constant, as are the next eight
+ * @id: never used again
+ * @ring: number of the ring
+ * @depth: messages it takes; kept by the producer
+ * @shift: it has 1 << shift slots
+ * @created_ns: when it was made
+ * @producer: slots and tail; written by the producer, hostile
+ * @consumer: phead and head; written by the consumer, hostile; by the kernel under
+ *	@lock once the consumer's end is gone
+ * @flags: MQSHM_RING_*; written under @lock, read by clients
+ * @node: in the runtime's connections, protected by the runtime's lock
+ * @lock: the ring lock: flags, sleepers, draining
+ * @end: by MQSHM_DIR_*: [OUT] is the producer's end
+ */
+struct mqshm_conn {
+	struct rcu_head rcu;
+	struct mqshm_runtime *rt;
+	u64 id;
+	u32 ring;
+	u32 depth;
+	u32 shift;
+	u64 created_ns;
+	struct mqshm_region *producer;
+	struct mqshm_region *consumer;
+	u32 *flags;
+	struct list_head node;
+	spinlock_t lock;
+	struct mqshm_end end[2];
+};
+
+int mqshm_conn_connect(struct mqshm_runtime *rt, struct mqshm_connect_args *args);
+int mqshm_conn_disconnect(struct mqshm_runtime *rt, u64 id);
+void mqshm_conn_sync(struct mqshm_client *c, struct mqshm_client_sync_args *args);
+int mqshm_conn_detach(struct mqshm_client *c, u64 id, struct mqshm_wakes *wakes);
+u64 mqshm_conn_let_go(struct mqshm_conn *conn, unsigned int dir, u32 why,
+		      struct mqshm_wakes *wakes);
+struct mqshm_conn *mqshm_conn_lookup(struct mqshm_runtime *rt, u32 ring);
+struct mqshm_conn *mqshm_conn_of(struct mqshm_client *c, u32 ring, unsigned int dir);
+
+/* Exact for the client itself inside its own call, a hint for anybody else. */
+static inline bool mqshm_conn_has_end(const struct mqshm_conn *conn,
+				      const struct mqshm_client *c, unsigned int dir)
+{
+	return READ_ONCE(conn->end[dir].client) == c &&
+	       READ_ONCE(conn->end[dir].state) == MQSHM_END_ATTACHED;
+}
+
+/* The connection of which @end is the end @dir. */
+static inline struct mqshm_conn *mqshm_end_conn(struct mqshm_end *end, unsigned int dir)
+{
+	return container_of(end - dir, struct mqshm_conn, end[0]);
+}
+
+#endif /* MQSHM_CONN_H */

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MQSHM_FILE_H
+#define MQSHM_FILE_H
+
+#include <linux/fs.h>
+#include <linux/mutex.h>
+
+struct mqshm_client;
+struct mqshm_runtime;
+
+/**
+ * struct mqshm_file - an open descriptor of /dev/mqshm
+ * @mapping: what is mapped through this descriptor and no other, so that revoking
+ *	one client takes nothing from another
+ * @lock: binding and joining
+ * @rt: runtime it is bound to; set once
+ * @client: what it joined as; set once, after @rt
+ * @holder: it made the runtime, or found it by open-or-create, and keeps it alive
+ * @seen_changes: changes of the runtime that its user knows of, for poll
+ */
+struct mqshm_file {
+	struct address_space mapping;
+	struct mutex lock;
+	struct mqshm_runtime *rt;
+	struct mqshm_client *client;
+	bool holder;
+	u64 seen_changes;
+};
+
+extern const struct file_operations mqshm_fops;
+long mqshm_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+#endif /* MQSHM_FILE_H */

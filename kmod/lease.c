@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Buffers between the depot and a client's hands, and counts that a client without
+ * a toggle bit has the kernel change. All of it inside that client's own call, so
+ * that it is done once begun and the intent need not tell of it.
+ */
+#include <linux/nospec.h>
+#include <linux/wait.h>
+
+#include "client.h"
+#include "deadline.h"
+#include "lease.h"
+#include "pool.h"
+#include "wake.h"
+
+/*
+ * Takes one buffer into @c's hands; returns its number, -EAGAIN if there is none,
+ * or -ENOMEM with *@page if that page of the hold row must be populated first.
+ */
+static int lease_one_locked(struct mqshm_client *c, struct mqshm_pool *pool,
+			    unsigned int *page)
+{
+	u64 count;
+	u32 i, buffer;
+	u16 *hold;
+
+	lockdep_assert_held(&pool->lock);
+	if (!pool->n_free)
+		return -EAGAIN;
+	i = pool->free[pool->n_free - 1];
+	buffer = pool->first + i;
+	hold = mqshm_client_hold(c, buffer);
+	if (!hold) {
+		*page = buffer * sizeof(u16) >> PAGE_SHIFT;
+		return -ENOMEM;
+	}
+	WRITE_ONCE(pool->n_free, pool->n_free - 1);
+	__clear_bit(i, pool->in_depot);
+
+	/* rests at 1, unless a client wrote to a word that it had no reference to */
+	count = atomic64_read(mqshm_pool_w(pool, buffer)) & MQSHM_W_COUNT_MASK;
+	if (count != 1) {
+		atomic64_add(1 - (s64)count, mqshm_pool_w(pool, buffer));
+		mqshm_runtime_taint(c->rt);
+	}
+	WRITE_ONCE(*hold, 1);
+	return buffer;
+}
+
+/* Takes what there is, up to args->count; see lease_one_locked(). */
+static int lease_some_locked(struct mqshm_client *c, struct mqshm_pool *pool,
+			     struct mqshm_lease_args *args, unsigned int *page)
+{
+	int ret = 0;
+
+	while (args->out_count < args->count) {
+		ret = lease_one_locked(c, pool, page);
+		if (ret < 0)
+			break;
+		args->buffers[args->out_count++] = ret;
+	}
+	return args->out_count ? 0 : ret;
+}
+
+static void waiter_add_locked(struct mqshm_client *c, struct mqshm_pool *pool)
+{
+	lockdep_assert_held(&pool->lock);
+	if (!list_empty(&c->lease_node))
+		return;
+	list_add_tail(&c->lease_node, &pool->waiters);
+	pool->n_waiters++;
+	WRITE_ONCE(*pool->wanted, pool->n_waiters);
+}
+
+/* Passes a wake on that the next in line may need. */
+static void waiter_remove(struct mqshm_client *c, struct mqshm_pool *pool)
+{
+	struct mqshm_client *next;
+	struct mqshm_wakes wakes;
+
+	mqshm_wakes_init(&wakes);
+	spin_lock(&pool->lock);
+	if (!list_empty(&c->lease_node)) {
+		list_del_init(&c->lease_node);
+		pool->n_waiters--;
+		WRITE_ONCE(*pool->wanted, pool->n_waiters);
+	}
+	next = list_first_entry_or_null(&pool->waiters, struct mqshm_client, lease_node);
+	if (next && pool->n_free)
+		__set_bit(next->index, wakes.clients);
+	spin_unlock(&pool->lock);
+	mqshm_wakes_fire(c->rt, &wakes);
+}
+
+/* One try; with @wait, the client is in line when it fails. */
+static int lease_try(struct mqshm_client *c, struct mqshm_pool *pool,
+		     struct mqshm_lease_args *args, bool wait)
+{
+	unsigned int page;
+	int ret;
+
+	do {
+		ret = mqshm_client_enter(c);
+		if (ret)
+			return ret;
+		spin_lock(&pool->lock);
+		ret = lease_some_locked(c, pool, args, &page);
+		if (ret == -EAGAIN && wait)
+			waiter_add_locked(c, pool);
+		spin_unlock(&pool->lock);
+		mqshm_client_clear_intent(c);
+		mqshm_client_exit(c);
+		if (ret == -ENOMEM && mqshm_region_populate(c->hold, page))
+			return -ENOMEM;
+	} while (ret == -ENOMEM);
+	return ret;
+}
+
+/* Sleeps until @c is woken after @seen; 0 means try again. */
+static int lease_sleep(struct mqshm_client *c, const struct mqshm_lease_args *args,
+		       int seen)
+{
+	ktime_t left;
+	int ret;
+
+	if (READ_ONCE(*mqshm_client_gen(c)) != args->gen)
+		return -EAGAIN;
+	ret = mqshm_deadline_left(args->deadline_ns, &left);
+	if (ret)
+		return ret;
+	atomic_inc(&c->sleeping);
+	ret = wait_event_interruptible_hrtimeout(c->wq,
+						 atomic_read(&c->wakeups) != seen, left);
+	atomic_dec(&c->sleeping);
+	atomic64_inc(&c->sleeps);
+	if (ret == -ETIME)
+		return -ETIMEDOUT;
+	return ret ? -EINTR : 0;
+}
+
+static int lease_wait(struct mqshm_client *c, struct mqshm_pool *pool,
+		      struct mqshm_lease_args *args)
+{
+	int ret, seen;
+
+	if (atomic_cmpxchg(&c->leasing, 0, 1))
+		return -EBUSY;
+	do {
+		/* before the try: what comes after it moves the count */
+		seen = atomic_read(&c->wakeups);
+		smp_rmb();
+		ret = lease_try(c, pool, args, true);
+		if (ret != -EAGAIN)
+			break;
+		ret = lease_sleep(c, args, seen);
+	} while (!ret);
+	waiter_remove(c, pool);
+	atomic_set(&c->leasing, 0);
+	return ret;
+}
+
+int mqshm_lease(struct mqshm_client *c, struct mqshm_lease_args *args)
+{
+	struct mqshm_pool *pool = NULL;
+
+	args->out_count = 0;
+	if (!args->count || args->reserved)
+		return -EINVAL;
+	if (args->pool < MQSHM_POOLS_MAX)
+		pool = smp_load_acquire(&c->rt->pools[array_index_nospec(args->pool,
+							MQSHM_POOLS_MAX)]);
+	if (!pool)
+		return -ENOENT;
+	/* nobody has more than an eighth in reserve */
+	args->count = min3(args->count, max(1U, pool->count / 8), (u32)MQSHM_BATCH_MAX);
+	if (args->flags & MQSHM_LEASE_F_WAIT)
+		return lease_wait(c, pool, args);
+	return lease_try(c, pool, args, false);
+}
+
+static int return_one(struct mqshm_client *c, u32 buffer, struct mqshm_wakes *wakes)
+{
+	struct mqshm_pool *pool = mqshm_pool_of(c->rt, buffer);
+	u16 *hold = pool ? mqshm_client_hold(c, buffer) : NULL;
+	u64 w;
+
+	if (!hold || READ_ONCE(*hold) != 1)
+		return -EINVAL;
+	/* acquire: what others did to the buffer before they let go of it */
+	w = atomic64_read_acquire(mqshm_pool_w(pool, buffer));
+	if ((w & MQSHM_W_COUNT_MASK) != 1)
+		return -EINVAL;
+	WRITE_ONCE(*hold, 0);
+	mqshm_pool_put(pool, buffer, wakes);
+	return 0;
+}
+
+/* @buffers and @count are copies that nobody else writes. */
+int mqshm_lease_return(struct mqshm_client *c, const u32 *buffers, u32 count,
+		       u32 *done, struct mqshm_wakes *wakes)
+{
+	int ret = 0;
+	u32 i;
+
+	lockdep_assert_held(&c->lock);
+	mqshm_client_clear_intent(c);
+	for (i = 0; i < count; i++) {
+		ret = return_one(c, buffers[i], wakes);
+		if (ret)
+			break;
+	}
+	*done = i;
+	return ret;
+}
+
+static int ref_one(struct mqshm_client *c, const struct mqshm_ref *ref,
+		   struct mqshm_wakes *wakes)
+{
+	struct mqshm_pool *pool = mqshm_pool_of(c->rt, ref->buffer);
+	u16 *hold = pool ? mqshm_client_hold(c, ref->buffer) : NULL;
+	u16 held = hold ? READ_ONCE(*hold) : 0;
+	atomic64_t *w;
+
+	if (!held || !ref->delta || ref->delta < -1 || ref->delta > 255)
+		return -EINVAL;
+	if (ref->delta < 0) {
+		WRITE_ONCE(*hold, held - 1);
+		mqshm_pool_sub(pool, ref->buffer, 1, wakes);
+		return 0;
+	}
+	w = mqshm_pool_w(pool, ref->buffer);
+	if ((atomic64_read(w) & MQSHM_W_COUNT_MASK) + ref->delta > MQSHM_W_COUNT_MAX ||
+	    held + ref->delta > MQSHM_W_COUNT_MAX)
+		return -EOVERFLOW;
+	atomic64_add(ref->delta, w);
+	WRITE_ONCE(*hold, held + ref->delta);
+	return 0;
+}
+
+int mqshm_lease_ref(struct mqshm_client *c, struct mqshm_ref_args *args,
+		    struct mqshm_wakes *wakes)
+{
+	int ret = 0;
+	u32 i;
+
+	lockdep_assert_held(&c->lock);
+	mqshm_client_clear_intent(c);
+	for (i = 0; i < args->count; i++) {
+		ret = ref_one(c, &args->refs[i], wakes);
+		if (ret)
+			break;
+	}
+	args->out_done = i;
+	return ret;
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The module: /dev/mqshm, and the map of this folder.
+ *
+ * Who holds whom. A descriptor (file.c) holds the runtime that it is bound to and,
+ * once it has joined, a client. A client (client.c) holds its runtime. A runtime
+ * (runtime.c) is in the table of runtimes until it is removed; it owns its pools,
+ * which are never removed from it, and is freed when the last descriptor is closed;
+ * the module stays until then. Blocks and ports (block.c) belong to the client that
+ * made them. A connection (conn.c) belongs to the runtime and goes when both of its
+ * ends have let go. Control pages (region.c) are held by their object and by each
+ * mapping (map.c), payload (payload.c) by its pool and each mapping.
+ *
+ * What ends a client: the end of its memory, which a notifier tells (mm.c); the
+ * release of its descriptor; its own DETACH; the removal of its runtime by force.
+ * Whichever comes first settles it (settle.c): dead is set under the client's lock,
+ * so that no call of its starts any more; then its references are given back, its
+ * rings let go of, its blocks and its index freed.
+ *
+ * Locks, outermost first:
+ *
+ *	mqshm_file.lock		binding and joining
+ *	  table_lock		the table of runtimes
+ *	    mqshm_client.lock	each call of a client; settle
+ *	      mqshm_runtime.lock	the graph
+ *		mqshm_conn.lock	(spin) flags of a ring, sleepers, draining
+ *		  mqshm_pool.lock	(spin) a depot
+ *	mmap_lock
+ *	  mqshm_client.map_lock	page faults against revoking
+ *	  mqshm_client.lock	mapping, only to look
+ *
+ * table_lock is taken with mqshm_runtime.lock inside and never with a client's.
+ * Under the locks that settle takes (a client's and all inside it) nothing is
+ * allocated and no user memory touched: a task that the kernel kills to free memory
+ * must be able to settle. Nor is anybody woken: callbacks of epoll and eventfd take
+ * locks of their own (wake.h).
+ */
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/rcupdate.h>
+
+#include "file.h"
+#include "mm.h"
+
+static struct miscdevice mqshm_device = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "mqshm",
+	.fops	= &mqshm_fops,
+	.mode	= 0660,
+};
+
+static int __init mqshm_init(void)
+{
+	return misc_register(&mqshm_device);
+}
+
+static void __exit mqshm_exit(void)
+{
+	misc_deregister(&mqshm_device);
+	mqshm_mm_synchronize();
+	rcu_barrier();
+}
+
+module_init(mqshm_init);
+module_exit(mqshm_exit);
+
+MODULE_DESCRIPTION("Zero-copy dataflow between processes");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pools and their depots: where free buffers lie, and how a reference is dropped
+ * when no client does it.
+ */
+#include <linux/bitmap.h>
+#include <linux/cred.h>
+#include <linux/nospec.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "client.h"
+#include "payload.h"
+#include "pool.h"
+#include "runtime.h"
+#include "user.h"
+
+void mqshm_pool_free(struct mqshm_pool *pool)
+{
+	if (pool->payload)
+		mqshm_payload_put(pool->payload);
+	mqshm_region_put(pool->meta);
+	mqshm_region_put(pool->w);
+	bitmap_free(pool->quarantined);
+	bitmap_free(pool->in_depot);
+	kvfree(pool->free);
+	if (pool->user) {
+		mqshm_user_uncharge_bytes(pool->user, pool->bytes);
+		mqshm_user_put(pool->user);
+	}
+	kfree(pool);
+}
+
+/* The pool that @buffer lies in, or NULL: @buffer may be anything. */
+struct mqshm_pool *mqshm_pool_of(struct mqshm_runtime *rt, u32 buffer)
+{
+	struct mqshm_pool *pool;
+	unsigned int i;
+
+	for (i = 0; i < MQSHM_POOLS_MAX; i++) {
+		/* pairs with the publication in pool_publish() */
+		pool = smp_load_acquire(&rt->pools[i]);
+		if (!pool)
+			break;
+		if (buffer - pool->first < pool->count)
+			return pool;
+	}
+	return NULL;
+}
+
+/* The W word of @buffer, which is one of @pool's. */
+atomic64_t *mqshm_pool_w(const struct mqshm_pool *pool, u32 buffer)
+{
+	u32 i = array_index_nospec(buffer - pool->first, pool->count);
+
+	return mqshm_region_at(pool->w, i * sizeof(u64));
+}
+
+/* Puts a buffer whose count rests at 1 into the depot, and wakes who waits. */
+void mqshm_pool_put(struct mqshm_pool *pool, u32 buffer, struct mqshm_wakes *wakes)
+{
+	u32 i = array_index_nospec(buffer - pool->first, pool->count);
+	struct mqshm_client *first;
+
+	spin_lock(&pool->lock);
+	if (test_bit(i, pool->quarantined)) {
+		/* stays out of use */
+	} else if (__test_and_set_bit(i, pool->in_depot)) {
+		mqshm_runtime_taint(pool->rt);
+	} else {
+		WRITE_ONCE(pool->free[pool->n_free], i);
+		WRITE_ONCE(pool->n_free, pool->n_free + 1);
+		first = list_first_entry_or_null(&pool->waiters, struct mqshm_client,
+						 lease_node);
+		if (first)
+			__set_bit(first->index, wakes->clients);
+	}
+	spin_unlock(&pool->lock);
+}
+
+static void pool_quarantine(struct mqshm_pool *pool, u32 buffer)
+{
+	u32 i = array_index_nospec(buffer - pool->first, pool->count);
+
+	mqshm_runtime_taint(pool->rt);
+	spin_lock(&pool->lock);
+	if (!__test_and_set_bit(i, pool->quarantined))
+		pool->n_quarantined++;
+	spin_unlock(&pool->lock);
+}
+
+/*
+ * Drops @n references to @buffer. One unconditional subtraction: a loop on a word
+ * that clients write might never end. If it was too much it is undone, which
+ * restores the toggles that the borrow went through as well.
+ */
+void mqshm_pool_sub(struct mqshm_pool *pool, u32 buffer, u32 n,
+		    struct mqshm_wakes *wakes)
+{
+	atomic64_t *w = mqshm_pool_w(pool, buffer);
+	u32 count = atomic64_fetch_sub(n, w) & MQSHM_W_COUNT_MASK;
+
+	if (count < n) {
+		atomic64_add(n, w);
+		pool_quarantine(pool, buffer);
+	} else if (count == n) {
+		atomic64_inc(w);	/* rests at 1 in the depot */
+		mqshm_pool_put(pool, buffer, wakes);
+	}
+}
+
+/*
+ * Nobody is left who could have a reference: all buffers are free, and damaged
+ * counts are mended. Toggles stay: the next client of an index goes on with them.
+ */
+void mqshm_pool_reset(struct mqshm_pool *pool)
+{
+	atomic64_t *w;
+	u32 i;
+
+	spin_lock(&pool->lock);
+	for (i = 0; i < pool->count; i++) {
+		w = mqshm_pool_w(pool, pool->first + i);
+		atomic64_set(w, (atomic64_read(w) & ~MQSHM_W_COUNT_MASK) | 1);
+		pool->free[i] = pool->count - 1 - i;
+	}
+	bitmap_fill(pool->in_depot, pool->count);
+	bitmap_zero(pool->quarantined, pool->count);
+	pool->n_quarantined = 0;
+	WRITE_ONCE(pool->n_free, pool->count);
+	spin_unlock(&pool->lock);
+}
+
+static int pool_alloc_tables(struct mqshm_pool *pool)
+{
+	pool->free = kvmalloc_array(pool->count, sizeof(u32), GFP_KERNEL_ACCOUNT);
+	pool->in_depot = bitmap_zalloc(pool->count, GFP_KERNEL_ACCOUNT);
+	pool->quarantined = bitmap_zalloc(pool->count, GFP_KERNEL_ACCOUNT);
+	if (!pool->free || !pool->in_depot || !pool->quarantined)
+		return -ENOMEM;
+
+	pool->w = mqshm_region_new((size_t)pool->count * sizeof(u64), false);
+	if (IS_ERR(pool->w)) {
+		int ret = PTR_ERR(pool->w);
+
+		pool->w = NULL;
+		return ret;
+	}
+	pool->meta = mqshm_region_new((size_t)pool->count * sizeof(struct mqshm_meta),
+				      false);
+	if (IS_ERR(pool->meta)) {
+		int ret = PTR_ERR(pool->meta);
+
+		pool->meta = NULL;
+		return ret;
+	}
+	mqshm_pool_reset(pool);
+	return 0;
+}
+
+static struct mqshm_pool *pool_new(struct mqshm_runtime *rt,
+				   const struct mqshm_pool_create_args *args)
+{
+	u64 payload_bytes;
+	struct mqshm_pool *pool;
+	int ret;
+
+	pool = kzalloc(sizeof(*pool), GFP_KERNEL_ACCOUNT);
+	if (!pool)
+		return ERR_PTR(-ENOMEM);
+	pool->rt = rt;
+	pool->count = args->buffers;
+	pool->buffer_bytes = args->buffer_bytes;
+	pool->stride_bytes = ALIGN(args->buffer_bytes,
+				   args->buffer_bytes >= SZ_4K ? SZ_4K : 64);
+	strscpy(pool->name, args->name, sizeof(pool->name));
+	pool->uid = current_fsuid();
+	spin_lock_init(&pool->lock);
+	INIT_LIST_HEAD(&pool->waiters);
+
+	/* at most 2^20 buffers of 2^24 bytes: no overflow */
+	payload_bytes = PAGE_ALIGN((u64)pool->stride_bytes * pool->count);
+	pool->user = mqshm_user_get_current();
+	if (IS_ERR(pool->user)) {
+		ret = PTR_ERR(pool->user);
+		pool->user = NULL;
+		goto err_free;
+	}
+	ret = mqshm_user_charge_bytes(pool->user, (u64)pool->count *
+				      (sizeof(u64) + sizeof(struct mqshm_meta)));
+	if (ret)
+		goto err_free;
+	pool->bytes = (u64)pool->count * (sizeof(u64) + sizeof(struct mqshm_meta));
+	ret = pool_alloc_tables(pool);
+	if (ret)
+		goto err_free;
+	pool->payload = mqshm_payload_new(pool->user, payload_bytes);
+	if (IS_ERR(pool->payload)) {
+		ret = PTR_ERR(pool->payload);
+		pool->payload = NULL;
+		goto err_free;
+	}
+	return pool;
+
+err_free:
+	mqshm_pool_free(pool);
+	return ERR_PTR(ret);
+}
+
+static int pool_publish(struct mqshm_runtime *rt, struct mqshm_pool *pool)
+{
+	struct mqshm_status *status = mqshm_region_at(rt->status, 0);
+	unsigned int i;
+
+	lockdep_assert_held(&rt->lock);
+	if (rt->removed)
+		return -ESHUTDOWN;
+	for (i = 0; i < rt->n_pools; i++)
+		if (!strcmp(rt->pools[i]->name, pool->name))
+			return -EEXIST;
+	if (rt->n_pools >= rt->limits.pools ||
+	    pool->count > rt->limits.buffers - rt->n_buffers)
+		return -ENOSPC;
+
+	pool->index = rt->n_pools++;
+	pool->first = rt->n_buffers;
+	pool->wanted = &status->wanted[pool->index];
+	rt->n_buffers += pool->count;
+	rt->memory_bytes += pool->bytes + mqshm_payload_bytes(pool->payload);
+	/* pairs with mqshm_pool_of(), which takes no lock */
+	smp_store_release(&rt->pools[pool->index], pool);
+	return 0;
+}
+
+int mqshm_pool_create(struct mqshm_runtime *rt, struct mqshm_pool_create_args *args)
+{
+	struct mqshm_pool *pool;
+	int ret;
+
+	if (!mqshm_name_valid(args->name, sizeof(args->name), 0) ||
+	    args->buffer_bytes < MQSHM_BUFFER_BYTES_MIN ||
+	    args->buffer_bytes > MQSHM_BUFFER_BYTES_MAX || !args->buffers)
+		return -EINVAL;
+	ret = mqshm_runtime_permission(rt, MQSHM_MAY_CHANGE);
+	if (ret)
+		return ret;
+	/* before anything is reserved; checked again when it is published */
+	if (args->buffers > rt->limits.buffers)
+		return -ENOSPC;
+
+	pool = pool_new(rt, args);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	mutex_lock(&rt->lock);
+	ret = pool_publish(rt, pool);
+	mutex_unlock(&rt->lock);
+	if (ret) {
+		mqshm_pool_free(pool);
+		return ret;
+	}
+	args->out_pool = pool->index;
+	args->out_first = pool->first;
+	mqshm_runtime_changed(rt);
+	return 0;
+}

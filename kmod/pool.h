@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MQSHM_POOL_H
+#define MQSHM_POOL_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/uidgid.h>
+
+#include "region.h"
+#include "wake.h"
+
+struct mqshm_client;
+struct mqshm_payload;
+struct mqshm_runtime;
+struct mqshm_user;
+
+/**
+ * struct mqshm_pool - buffers of one size
+ * @rt: its runtime, which outlives it; constant, as are the next seven
+ * @index: in the runtime
+ * @first: number of its first buffer
+ * @count: number of buffers
+ * @buffer_bytes: capacity of a buffer
+ * @stride_bytes: distance of buffers in the payload
+ * @name: unique in the runtime
+ * @uid: who made it
+ * @user: who is charged for the tables
+ * @bytes: that are charged for the tables
+ * @w: W table, written by clients, hostile
+ * @meta: metadata, written by clients, only shown
+ * @payload: never looked at
+ * @lock: the depot: all that follows
+ * @free: stack of buffers, relative to @first
+ * @n_free: height of the stack; read without the lock as a hint
+ * @in_depot: bitmap; each buffer is at most once in @free
+ * @quarantined: bitmap of buffers whose count was damaged; they never get there
+ * @n_quarantined: bits set in it
+ * @waiters: clients that wait for a buffer, first come first
+ * @n_waiters: their number
+ * @wanted: shown to all clients: not 0 while there are waiters
+ */
+struct mqshm_pool {
+	struct mqshm_runtime *rt;
+	u32 index;
+	u32 first;
+	u32 count;
+	u32 buffer_bytes;
+	u32 stride_bytes;
+	char name[MQSHM_POOL_NAME_LEN];
+	kuid_t uid;
+	struct mqshm_user *user;
+	u64 bytes;
+	struct mqshm_region *w;
+	struct mqshm_region *meta;
+	struct mqshm_payload *payload;
+
+	spinlock_t lock;
+	u32 *free;
+	u32 n_free;
+	unsigned long *in_depot;
+	unsigned long *quarantined;
+	u32 n_quarantined;
+	struct list_head waiters;
+	u32 n_waiters;
+	u32 *wanted;
+};
+
+int mqshm_pool_create(struct mqshm_runtime *rt, struct mqshm_pool_create_args *args);
+void mqshm_pool_free(struct mqshm_pool *pool);
+struct mqshm_pool *mqshm_pool_of(struct mqshm_runtime *rt, u32 buffer);
+atomic64_t *mqshm_pool_w(const struct mqshm_pool *pool, u32 buffer);
+void mqshm_pool_sub(struct mqshm_pool *pool, u32 buffer, u32 n,
+		    struct mqshm_wakes *wakes);
+void mqshm_pool_put(struct mqshm_pool *pool, u32 buffer, struct mqshm_wakes *wakes);
+void mqshm_pool_reset(struct mqshm_pool *pool);
+
+#endif /* MQSHM_POOL_H */

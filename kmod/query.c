@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Snapshots: everything that the kernel knows of a runtime, as records, all from
+ * one moment.
+ */
+#include <linux/cred.h>
+#include <linux/ktime.h>
+#include <linux/pid.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/user_namespace.h>
+
+#include "block.h"
+#include "client.h"
+#include "conn.h"
+#include "mm.h"
+#include "payload.h"
+#include "pool.h"
+#include "query.h"
+#include "ring.h"
+#include "runtime.h"
+
+#define STALLED_NS	(5 * NSEC_PER_SEC)
+
+/**
+ * struct query - a snapshot being taken
+ * @data: where records go
+ * @room: its size
+ * @bytes: size of the records so far, those that found no room included
+ * @now: when it is taken
+ */
+struct query {
+	void *data;
+	u64 room;
+	u64 bytes;
+	u64 now;
+};
+
+/* The next record, zeroed, or NULL when there is no room; it counts all the same. */
+static void *query_add(struct query *q, u32 kind, u32 bytes)
+{
+	struct mqshm_record *record = q->data + q->bytes;
+
+	q->bytes += bytes;
+	if (q->bytes > q->room)
+		return NULL;
+	memset(record, 0, bytes);
+	record->kind = kind;
+	record->bytes = bytes;
+	return record;
+}
+
+/* References in the hands of @c; it goes on meanwhile. */
+void mqshm_query_hand(const struct mqshm_client *c, u64 *refs, u64 *buffers)
+{
+	unsigned int page, i, k;
+	u64 *words, word;
+
+	*refs = 0;
+	*buffers = 0;
+	for (page = 0; page < c->hold->nr_pages; page++) {
+		words = READ_ONCE(c->hold->pages[page]);
+		for (i = 0; words && i < PAGE_SIZE / sizeof(u64); i++) {
+			word = READ_ONCE(words[i]);
+			for (k = 0; word && k < 64; k += 16) {
+				*refs += (word >> k) & 0xffff;
+				*buffers += !!((word >> k) & 0xffff);
+			}
+		}
+	}
+}
+
+/* Sums over the living come on top of what the departed left. */
+static void totals_add_clients(struct mqshm_runtime *rt, struct mqshm_totals *totals)
+{
+	struct mqshm_client *c;
+	u32 i;
+
+	for (i = 0; i < rt->limits.clients; i++) {
+		c = rcu_dereference_protected(rt->clients[i], lockdep_is_held(&rt->lock));
+		if (!c)
+			continue;
+		totals->allocated += READ_ONCE(mqshm_client_control(c)->allocated);
+		totals->freed += READ_ONCE(mqshm_client_control(c)->freed);
+		totals->ioctls += atomic64_read(&c->ioctls);
+	}
+}
+
+static void totals_add_conns(struct mqshm_runtime *rt, struct mqshm_totals *totals)
+{
+	struct mqshm_conn *conn;
+
+	list_for_each_entry(conn, &rt->conns, node) {
+		totals->messages += READ_ONCE(mqshm_ring_producer(conn)->tail);
+		totals->bytes += READ_ONCE(mqshm_ring_producer(conn)->bytes);
+	}
+}
+
+static void query_runtime(struct query *q, struct mqshm_runtime *rt)
+{
+	struct mqshm_runtime_record *r = query_add(q, MQSHM_RECORD_RUNTIME, sizeof(*r));
+	struct mqshm_totals totals = rt->totals;
+
+	lockdep_assert_held(&rt->lock);
+	if (!r)
+		return;
+	totals_add_clients(rt, &totals);
+	totals_add_conns(rt, &totals);
+	r->id = rt->id;
+	r->magic = MQSHM_MAGIC;
+	r->version = MQSHM_ABI_VERSION;
+	r->state = (rt->persistent ? MQSHM_STATE_PERSISTENT : 0) |
+		   (atomic_read(&rt->tainted) ? MQSHM_STATE_TAINTED : 0) |
+		   (rt->removed ? MQSHM_STATE_REMOVED : 0);
+	r->uid = from_kuid_munged(current_user_ns(), rt->uid);
+	r->gid = from_kgid_munged(current_user_ns(), rt->gid);
+	r->mode = rt->mode;
+	r->clients = rt->n_clients;
+	r->blocks = rt->n_blocks;
+	r->connections = rt->n_conns;
+	r->pools = rt->n_pools;
+	r->buffers = rt->n_buffers;
+	r->limits = rt->limits;
+	r->created_ns = rt->created_ns;
+	r->memory_bytes = rt->memory_bytes;
+	r->allocated = totals.allocated;
+	r->freed = totals.freed;
+	r->messages = totals.messages;
+	r->bytes = totals.bytes;
+	r->settled = totals.settled;
+	r->ioctls = totals.ioctls;
+	memcpy(r->name, rt->name, sizeof(r->name));
+}
+
+static void query_pool(struct query *q, struct mqshm_pool *pool)
+{
+	struct mqshm_pool_record *r = query_add(q, MQSHM_RECORD_POOL, sizeof(*r));
+
+	if (!r)
+		return;
+	r->pool = pool->index;
+	r->uid = from_kuid_munged(current_user_ns(), pool->uid);
+	r->buffer_bytes = pool->buffer_bytes;
+	r->stride_bytes = pool->stride_bytes;
+	r->first = pool->first;
+	r->buffers = pool->count;
+	r->payload_bytes = mqshm_payload_bytes(pool->payload);
+	memcpy(r->name, pool->name, sizeof(r->name));
+	spin_lock(&pool->lock);
+	r->free = pool->n_free;
+	r->quarantined = pool->n_quarantined;
+	r->waiting = pool->n_waiters;
+	spin_unlock(&pool->lock);
+}
+
+static u32 client_state(struct mqshm_client *c, u64 now)
+{
+	u64 progress = READ_ONCE(mqshm_client_control(c)->progress);
+
+	if (progress != c->seen_progress) {
+		c->seen_progress = progress;
+		c->seen_ns = now;
+	}
+	if (READ_ONCE(c->dead) || mqshm_mm_process_exiting(c))
+		return MQSHM_CLIENT_EXITING;
+	if (atomic_read(&c->sleeping)) {
+		c->seen_ns = now;
+		return MQSHM_CLIENT_IDLE;
+	}
+	return now - c->seen_ns >= STALLED_NS ? MQSHM_CLIENT_STALLED :
+						MQSHM_CLIENT_RUNNING;
+}
+
+static void query_client(struct query *q, struct mqshm_client *c)
+{
+	struct mqshm_client_record *r = query_add(q, MQSHM_RECORD_CLIENT, sizeof(*r));
+
+	if (!r)
+		return;
+	r->id = c->id;
+	r->pid = pid_vnr(c->tgid);
+	r->tid = pid_vnr(c->tid);
+	r->uid = from_kuid_munged(current_user_ns(), c->uid);
+	r->role = c->role;
+	r->state = client_state(c, q->now);
+	r->index = c->index;
+	r->joined_ns = c->joined_ns;
+	r->started_ns = c->started_ns;
+	mqshm_query_hand(c, &r->held_refs, &r->held_buffers);
+	r->ioctls = atomic64_read(&c->ioctls);
+	r->sleeps = atomic64_read(&c->sleeps);
+	memcpy(r->name, c->name, sizeof(r->name));
+}
+
+static void query_port(struct query *q, const struct mqshm_port *port)
+{
+	struct mqshm_port_record *r = query_add(q, MQSHM_RECORD_PORT, sizeof(*r));
+
+	if (!r)
+		return;
+	r->block = port->block->id;
+	r->port = port->number;
+	r->direction = port->direction;
+	r->depth = port->depth;
+	r->ended = port->ended;
+	memcpy(r->name, port->name, sizeof(r->name));
+}
+
+static void query_block(struct query *q, const struct mqshm_block *block)
+{
+	struct mqshm_block_record *r = query_add(q, MQSHM_RECORD_BLOCK, sizeof(*r));
+	struct mqshm_port *port;
+
+	if (r) {
+		r->id = block->id;
+		r->client = block->client->id;
+		r->class = block->class;
+		r->stopping = block->stopping;
+		r->created_ns = block->created_ns;
+		memcpy(r->name, block->name, sizeof(r->name));
+		memcpy(r->type, block->type, sizeof(r->type));
+	}
+	list_for_each_entry(port, &block->ports, node)
+		query_port(q, port);
+}
+
+static void query_conn(struct query *q, const struct mqshm_conn *conn)
+{
+	struct mqshm_connection_record *r;
+
+	r = query_add(q, MQSHM_RECORD_CONNECTION, sizeof(*r));
+	if (!r)
+		return;
+	r->id = conn->id;
+	r->from_block = conn->end[MQSHM_DIR_OUT].block;
+	r->to_block = conn->end[MQSHM_DIR_IN].block;
+	r->from_port = conn->end[MQSHM_DIR_OUT].number;
+	r->to_port = conn->end[MQSHM_DIR_IN].number;
+	r->ring = conn->ring;
+	r->flags = READ_ONCE(*conn->flags);
+	r->depth = conn->depth;
+	r->queued = mqshm_ring_queued(conn);
+	r->messages = READ_ONCE(mqshm_ring_producer(conn)->tail);
+	r->bytes = READ_ONCE(mqshm_ring_producer(conn)->bytes);
+	r->created_ns = conn->created_ns;
+}
+
+static void query_departed(struct query *q, const struct mqshm_departed *entry)
+{
+	struct mqshm_departed_record *r;
+
+	r = query_add(q, MQSHM_RECORD_DEPARTED, sizeof(*r));
+	if (!r)
+		return;
+	r->id = entry->id;
+	r->pid = pid_vnr(entry->pid);
+	r->how = entry->how;
+	r->refs = entry->refs;
+	r->drained = entry->drained;
+	r->settle_ns = entry->settle_ns;
+	r->at_ns = entry->at_ns;
+	r->op = entry->op;
+	r->committed = entry->committed;
+	memcpy(r->name, entry->name, sizeof(r->name));
+}
+
+/* Oldest first. */
+static void query_all_departed(struct query *q, const struct mqshm_runtime *rt)
+{
+	u64 i = rt->n_departed > MQSHM_DEPARTED ? rt->n_departed - MQSHM_DEPARTED : 0;
+
+	for (; i < rt->n_departed; i++)
+		query_departed(q, &rt->departed[i % MQSHM_DEPARTED]);
+}
+
+static void query_whole_runtime(struct query *q, struct mqshm_runtime *rt)
+{
+	struct mqshm_block *block;
+	struct mqshm_client *c;
+	struct mqshm_conn *conn;
+	u32 i;
+
+	query_runtime(q, rt);
+	for (i = 0; i < rt->n_pools; i++)
+		query_pool(q, rt->pools[i]);
+	for (i = 0; i < rt->limits.clients; i++) {
+		c = rcu_dereference_protected(rt->clients[i], lockdep_is_held(&rt->lock));
+		if (c)
+			query_client(q, c);
+	}
+	list_for_each_entry(block, &rt->blocks, node)
+		query_block(q, block);
+	list_for_each_entry(conn, &rt->conns, node)
+		query_conn(q, conn);
+	query_all_departed(q, rt);
+}
+
+static void query_runtimes(struct query *q)
+{
+	struct mqshm_runtime *rt = NULL;
+
+	mqshm_runtime_table_lock();
+	while ((rt = mqshm_runtime_table_next(rt))) {
+		if (mqshm_runtime_permission(rt, MQSHM_MAY_LIST))
+			continue;
+		mutex_lock(&rt->lock);
+		query_runtime(q, rt);
+		mutex_unlock(&rt->lock);
+	}
+	mqshm_runtime_table_unlock();
+}
+
+static void query_take(struct query *q, struct mqshm_runtime *rt,
+		       struct mqshm_query_args *args)
+{
+	q->bytes = 0;
+	q->now = ktime_get_ns();
+	args->out_now_ns = q->now;
+	args->out_changes = 0;
+	if (args->what == MQSHM_QUERY_RUNTIMES) {
+		query_runtimes(q);
+		return;
+	}
+	mutex_lock(&rt->lock);
+	args->out_changes = atomic64_read(&rt->changes);
+	query_whole_runtime(q, rt);
+	mutex_unlock(&rt->lock);
+}
+
+/*
+ * Returns args->out_bytes of records, to be copied out and kvfree()d; -ENOBUFS with
+ * the size that is needed; or another error.
+ */
+void *mqshm_query(struct mqshm_runtime *rt, struct mqshm_query_args *args)
+{
+	struct query q = { .room = min_t(u64, args->buffer_bytes, MQSHM_QUERY_BYTES_MAX) };
+
+	if (args->what > MQSHM_QUERY_RUNTIME)
+		return ERR_PTR(-EINVAL);
+	/* first how much it is, so that the caller's number buys no more memory */
+	if (q.room) {
+		u64 room = q.room;
+
+		q.room = 0;
+		query_take(&q, rt, args);
+		q.room = min(room, q.bytes + SZ_4K);
+		q.data = kvmalloc(q.room, GFP_KERNEL_ACCOUNT);
+		if (!q.data)
+			return ERR_PTR(-ENOMEM);
+	}
+	query_take(&q, rt, args);
+	args->out_bytes = q.bytes;
+	if (q.bytes <= q.room)
+		return q.data;
+	kvfree(q.data);
+	return ERR_PTR(-ENOBUFS);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MQSHM_REGION_H
+#define MQSHM_REGION_H
+
+#include <linux/kref.h>
+#include <linux/mm.h>
+#include <linux/types.h>
+
+/**
+ * struct mqshm_region - control pages that the kernel and mappings share
+ * @ref: one for the owner, one for each mapping
+ * @nr_pages: constant after creation
+ * @pages: kernel addresses; of a lazy region, NULL until first touched, then
+ *	constant (published by cmpxchg)
+ *
+ * What the pages hold is written by clients and hostile unless the region is
+ * mapped read-only.
+ */
+struct mqshm_region {
+	struct kref ref;
+	unsigned int nr_pages;
+	void *pages[];
+};
+
+struct mqshm_region *mqshm_region_new(size_t bytes, bool lazy);
+int mqshm_region_populate(struct mqshm_region *region, unsigned int page);
+void mqshm_region_put(struct mqshm_region *region);
+
+static inline struct mqshm_region *mqshm_region_get(struct mqshm_region *region)
+{
+	kref_get(&region->ref);
+	return region;
+}
+
+/* Address of the byte at @offset, or NULL if its page was never touched. */
+static inline void *mqshm_region_at(const struct mqshm_region *region, size_t offset)
+{
+	void *page = READ_ONCE(region->pages[offset >> PAGE_SHIFT]);
+
+	return page ? page + offset_in_page(offset) : NULL;
+}
+
+#endif /* MQSHM_REGION_H */

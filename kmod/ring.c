@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the kernel does to a ring: look at it, ask to be woken for it, wake, and
+ * empty one that nobody will read. The words in it are the clients', hostile: each
+ * is read once, and no loop is longer than the ring.
+ *
+ * Sleeping and waking, for a consumer (for a producer with head in the place of
+ * the slot and PSLEEPING in that of SLEEPING):
+ *
+ *	consumer, in the kernel			producer
+ *	-----------------------			--------
+ *	(K1) flags |= SLEEPING			(P4) slot = message
+ *	(K2) smp_mb()				(F1) full fence
+ *	(K3) slot filled? do not sleep		(F2) flags != 0? KICK
+ *
+ * One of the two sees the other's store. K1 is mqshm_ring_arm(), K2 stands in its
+ * callers, K3 is mqshm_ring_has_message().
+ */
+#include <linux/nospec.h>
+#include <linux/sched.h>
+
+#include "block.h"
+#include "client.h"
+#include "pool.h"
+#include "ring.h"
+#include "wake.h"
+
+/* The slot at @cursor, if it is filled. */
+bool mqshm_ring_peek(const struct mqshm_conn *conn, u64 cursor, u64 *slot)
+{
+	u64 mask = (1ULL << conn->shift) - 1;
+	u64 i = array_index_nospec(cursor & mask, mask + 1);
+	u64 *p = mqshm_region_at(conn->producer,
+				 offsetof(struct mqshm_ring_producer, slots) +
+				 i * sizeof(u64));
+
+	*slot = smp_load_acquire(p);
+	return MQSHM_SLOT_LAP(*slot) == MQSHM_LAP(cursor, conn->shift);
+}
+
+bool mqshm_ring_has_message(const struct mqshm_conn *conn)
+{
+	u64 slot;
+
+	return mqshm_ring_peek(conn, READ_ONCE(mqshm_ring_consumer(conn)->phead), &slot);
+}
+
+bool mqshm_ring_has_room(const struct mqshm_conn *conn)
+{
+	u64 tail = READ_ONCE(mqshm_ring_producer(conn)->tail);
+	u64 head = READ_ONCE(mqshm_ring_consumer(conn)->head);
+
+	return tail - head < conn->depth;
+}
+
+/* For people. */
+u32 mqshm_ring_queued(const struct mqshm_conn *conn)
+{
+	u64 phead = READ_ONCE(mqshm_ring_consumer(conn)->phead);
+	u64 tail = READ_ONCE(mqshm_ring_producer(conn)->tail);
+
+	return (s64)(tail - phead) < 0 ? 0 : min_t(u64, tail - phead, 1ULL << conn->shift);
+}
+
+static u32 sleeping_flag(unsigned int dir)
+{
+	return dir == MQSHM_DIR_IN ? MQSHM_RING_SLEEPING : MQSHM_RING_PSLEEPING;
+}
+
+/* K1: the peer of end @dir is asked for a KICK. A full barrier must follow. */
+void mqshm_ring_arm(struct mqshm_conn *conn, unsigned int dir, unsigned int sleeper)
+{
+	spin_lock(&conn->lock);
+	conn->end[dir].sleepers |= sleeper;
+	WRITE_ONCE(*conn->flags, *conn->flags | sleeping_flag(dir));
+	spin_unlock(&conn->lock);
+}
+
+void mqshm_ring_disarm(struct mqshm_conn *conn, unsigned int dir, unsigned int sleeper)
+{
+	spin_lock(&conn->lock);
+	conn->end[dir].sleepers &= ~sleeper;
+	if (!conn->end[dir].sleepers)
+		WRITE_ONCE(*conn->flags, *conn->flags & ~sleeping_flag(dir));
+	spin_unlock(&conn->lock);
+}
+
+/* Everybody who sleeps at end @dir is to be woken once locks are dropped. */
+void mqshm_ring_wake_locked(struct mqshm_conn *conn, unsigned int dir,
+			    struct mqshm_wakes *wakes)
+{
+	struct mqshm_end *end = &conn->end[dir];
+
+	lockdep_assert_held(&conn->lock);
+	if (!end->sleepers)
+		return;
+	if (end->sleepers & MQSHM_SLEEPER_ARM)
+		atomic_set(&end->port->fire, 1);
+	end->sleepers = 0;
+	WRITE_ONCE(*conn->flags, *conn->flags & ~sleeping_flag(dir));
+	__set_bit(end->client->index, wakes->clients);
+}
+
+/*
+ * Empties a ring whose consumer's end is gone, and says how many messages there
+ * were. The kernel is the consumer now: phead is its own, under the ring lock.
+ */
+u64 mqshm_ring_drain(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
+{
+	struct mqshm_ring_consumer *consumer = mqshm_ring_consumer(conn);
+	u64 left = 1ULL << conn->shift, drained = 0, slot, phead;
+	struct mqshm_pool *pool;
+	unsigned int chunk;
+	bool more = true;
+
+	while (more && left) {
+		chunk = min_t(u64, left, MQSHM_BATCH_MAX);
+		left -= chunk;
+		spin_lock(&conn->lock);
+		for (; chunk; chunk--) {
+			phead = READ_ONCE(consumer->phead);
+			more = mqshm_ring_peek(conn, phead, &slot);
+			if (!more)
+				break;
+			WRITE_ONCE(consumer->phead, phead + 1);
+			drained++;
+			pool = mqshm_pool_of(conn->rt, MQSHM_SLOT_BUFFER(slot));
+			if (pool)
+				mqshm_pool_sub(pool, MQSHM_SLOT_BUFFER(slot), 1, wakes);
+			else
+				mqshm_runtime_taint(conn->rt);
+		}
+		smp_store_release(&consumer->head, READ_ONCE(consumer->phead));
+		spin_unlock(&conn->lock);
+		cond_resched();
+	}
+	return drained;
+}
+
+/* Does what the flags of one ring ask this end's peer to do. */
+static void ring_kick_end(struct mqshm_conn *conn, unsigned int dir,
+			  struct mqshm_wakes *wakes)
+{
+	bool drain;
+
+	spin_lock(&conn->lock);
+	drain = dir == MQSHM_DIR_OUT && conn->end[MQSHM_DIR_IN].state == MQSHM_END_GONE;
+	mqshm_ring_wake_locked(conn, !dir, wakes);
+	spin_unlock(&conn->lock);
+	if (drain)
+		mqshm_ring_drain(conn, wakes);
+}
+
+/* Inside @c's own call, so that an end of its stays. Other rings are passed over. */
+void mqshm_ring_kick(struct mqshm_client *c, u32 ring, struct mqshm_wakes *wakes)
+{
+	struct mqshm_conn *conn;
+	unsigned int dir;
+
+	lockdep_assert_held(&c->lock);
+	for (dir = MQSHM_DIR_IN; dir <= MQSHM_DIR_OUT; dir++) {
+		conn = mqshm_conn_of(c, ring, dir);
+		if (conn)
+			ring_kick_end(conn, dir, wakes);
+	}
+}

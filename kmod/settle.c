@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Settling a client: after this nobody has a reference that was its, whatever
+ * instruction it stopped at.
+ *
+ * It can execute no more: its memory has ended, or its pages were taken away. What
+ * it was about to do stands in its intent; whether it did can be read off the one
+ * cell that commits the operation, since nobody else writes that (a cursor), or
+ * nobody else flips that bit of it (a toggle). All else follows:
+ *
+ *	count(W[b]) = in depot + sum over clients of hold[c][b] + occurrences of b
+ *		      in rings, from phead to the end that the laps show
+ *
+ * holds for every buffer before the operation and after it, and step 1 makes it
+ * hold between its commit and its hold store.
+ */
+#include <linux/bits.h>
+#include <linux/ktime.h>
+#include <linux/pid.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+
+#include "block.h"
+#include "client.h"
+#include "conn.h"
+#include "mm.h"
+#include "pool.h"
+#include "ring.h"
+#include "settle.h"
+
+/* A push is committed by the lap in its slot; tail follows. */
+static bool push_committed(struct mqshm_conn *conn, unsigned int par)
+{
+	struct mqshm_ring_producer *producer = mqshm_ring_producer(conn);
+	u64 tail = READ_ONCE(producer->tail), slot;
+
+	if ((tail & 1) != par)
+		return true;
+	if (!mqshm_ring_peek(conn, tail, &slot))
+		return false;
+	WRITE_ONCE(producer->tail, tail + 1);
+	return true;
+}
+
+static bool pop_committed(struct mqshm_conn *conn, unsigned int par)
+{
+	return (READ_ONCE(mqshm_ring_consumer(conn)->phead) & 1) != par;
+}
+
+static bool toggle_flipped(struct mqshm_client *c, struct mqshm_pool *pool, u32 buffer,
+			   unsigned int par)
+{
+	u64 w = atomic64_read(mqshm_pool_w(pool, buffer));
+
+	return !!(w & MQSHM_W_TOGGLE(c->index)) != par;
+}
+
+/*
+ * Step 1. The intent is the client's word, hostile: every field is bounded, and
+ * the ring must be one that the client has that end of.
+ */
+static bool intent_resolve(struct mqshm_client *c, u64 intent)
+{
+	u32 buffer = MQSHM_INTENT_BUFFER(intent);
+	unsigned int par = MQSHM_INTENT_PAR(intent), op = MQSHM_INTENT_OP(intent);
+	u16 before = MQSHM_INTENT_HOLD(intent), n = MQSHM_INTENT_N(intent), *hold;
+	struct mqshm_pool *pool = mqshm_pool_of(c->rt, buffer);
+	struct mqshm_conn *conn;
+	bool committed;
+
+	if (op < MQSHM_OP_PUSH || op > MQSHM_OP_RELEASE || !pool)
+		return false;
+	hold = mqshm_client_hold(c, buffer);
+	if (!hold)
+		return false;
+
+	if (op == MQSHM_OP_PUSH || op == MQSHM_OP_POP) {
+		conn = mqshm_conn_of(c, MQSHM_INTENT_RING(intent),
+				     op == MQSHM_OP_PUSH ? MQSHM_DIR_OUT : MQSHM_DIR_IN);
+		if (!conn)
+			return false;
+		committed = op == MQSHM_OP_PUSH ? push_committed(conn, par) :
+						  pop_committed(conn, par);
+	} else {
+		if (c->index >= MQSHM_TOGGLES)
+			return false;
+		committed = toggle_flipped(c, pool, buffer, par);
+	}
+
+	/* absolute, and in both cases: nobody knows whether the hold store was made */
+	if (op == MQSHM_OP_PUSH || op == MQSHM_OP_RELEASE)
+		n = -n;
+	WRITE_ONCE(*hold, committed ? before + n : before);
+	return committed;
+}
+
+/* Also for the client itself, after a longjmp out of an operation. */
+void mqshm_settle_recover(struct mqshm_client *c)
+{
+	lockdep_assert_held(&c->lock);
+	intent_resolve(c, READ_ONCE(mqshm_client_control(c)->intent));
+	mqshm_client_clear_intent(c);
+}
+
+/* Steps 2 and 4: all ends of direction @dir let go of their rings. */
+static u64 ends_let_go(struct mqshm_client *c, unsigned int dir, u32 why,
+		       struct mqshm_wakes *wakes)
+{
+	struct mqshm_end *end, *next;
+	struct mqshm_port *port;
+	u64 drained = 0;
+
+	mutex_lock(&c->rt->lock);
+	list_for_each_entry(port, &c->ports, client_node) {
+		if (port->direction != dir)
+			continue;
+		list_for_each_entry_safe(end, next, &port->ends, node)
+			drained += mqshm_conn_let_go(mqshm_end_conn(end, dir), dir, why,
+						     wakes);
+	}
+	list_for_each_entry_safe(end, next, &c->pending, node)
+		if (end->port->direction == dir)
+			drained += mqshm_conn_let_go(mqshm_end_conn(end, dir), dir, why,
+						     wakes);
+	mutex_unlock(&c->rt->lock);
+	return drained;
+}
+
+#define HOLDS_A_WORD	(sizeof(u64) / sizeof(u16))
+#define HOLDS_A_PAGE	(PAGE_SIZE / sizeof(u16))
+
+static u64 hold_word_drop(struct mqshm_client *c, u32 first, u64 *word,
+			  struct mqshm_wakes *wakes)
+{
+	u16 *hold = (u16 *)word;
+	struct mqshm_pool *pool;
+	u64 refs = 0;
+	unsigned int i;
+	u16 n;
+
+	for (i = 0; i < HOLDS_A_WORD; i++) {
+		n = READ_ONCE(hold[i]);
+		if (!n)
+			continue;
+		WRITE_ONCE(hold[i], 0);
+		pool = mqshm_pool_of(c->rt, first + i);
+		if (!pool) {
+			mqshm_runtime_taint(c->rt);
+			continue;
+		}
+		mqshm_pool_sub(pool, first + i, n, wakes);
+		refs += n;
+	}
+	return refs;
+}
+
+/* Step 3: what is in the client's hands, on the pages that it touched. */
+static u64 hand_drop(struct mqshm_client *c, struct mqshm_wakes *wakes)
+{
+	unsigned int page, i;
+	u64 refs = 0, *words;
+
+	for (page = 0; page < c->hold->nr_pages; page++) {
+		words = READ_ONCE(c->hold->pages[page]);
+		if (!words)
+			continue;
+		for (i = 0; i < PAGE_SIZE / sizeof(u64); i++)
+			if (READ_ONCE(words[i]))
+				refs += hold_word_drop(c, page * HOLDS_A_PAGE +
+						       i * HOLDS_A_WORD, &words[i], wakes);
+		cond_resched();
+	}
+	return refs;
+}
+
+/* What damaged counts kept back is mended when nobody can have a reference. */
+static void runtime_reset_locked(struct mqshm_runtime *rt)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&rt->lock);
+	if (rt->n_clients || !atomic_xchg(&rt->tainted, 0))
+		return;
+	for (i = 0; i < rt->n_pools; i++)
+		mqshm_pool_reset(rt->pools[i]);
+}
+
+static void departed_add_locked(struct mqshm_client *c, struct mqshm_departed *entry)
+{
+	struct mqshm_runtime *rt = c->rt;
+	struct mqshm_departed *slot = &rt->departed[rt->n_departed++ % MQSHM_DEPARTED];
+
+	lockdep_assert_held(&rt->lock);
+	put_pid(slot->pid);
+	*slot = *entry;
+	slot->id = c->id;
+	slot->pid = get_pid(c->tgid);
+	strscpy(slot->name, c->name, sizeof(slot->name));
+}
+
+/* Step 5: the index is free; its toggle bits stay as they are. */
+static void client_leave(struct mqshm_client *c, struct mqshm_departed *entry,
+			 struct list_head *dead)
+{
+	struct mqshm_control *control = mqshm_client_control(c);
+	struct mqshm_totals *totals = &c->rt->totals;
+
+	mutex_lock(&c->rt->lock);
+	mqshm_block_remove_all(c, dead);
+	totals->allocated += READ_ONCE(control->allocated);
+	totals->freed += READ_ONCE(control->freed);
+	totals->ioctls += atomic64_read(&c->ioctls);
+	totals->settled++;
+	mqshm_client_leave_slot(c);
+	runtime_reset_locked(c->rt);
+	entry->at_ns = ktime_get_ns();
+	entry->settle_ns += entry->at_ns;
+	departed_add_locked(c, entry);
+	mutex_unlock(&c->rt->lock);
+}
+
+/*
+ * Once for each client, from whichever comes first: the end of its memory, the
+ * release of its descriptor, its own detaching, the removal of its runtime. The
+ * caller has a reference and holds no lock.
+ */
+void mqshm_settle(struct mqshm_client *c, u32 how)
+{
+	u32 why = how == MQSHM_DEPARTED_EXIT || mqshm_mm_process_exiting(c) ?
+		  MQSHM_RING_DEAD : MQSHM_RING_DISCONNECTED;
+	struct mqshm_departed entry = {
+		.how = how, .settle_ns = -ktime_get_ns(),
+	};
+	struct mqshm_wakes wakes;
+	LIST_HEAD(dead);
+	u64 intent;
+
+	mqshm_wakes_init(&wakes);
+	mutex_lock(&c->lock);
+	if (c->dead) {
+		mutex_unlock(&c->lock);
+		return;
+	}
+	WRITE_ONCE(c->dead, true);
+
+	intent = READ_ONCE(mqshm_client_control(c)->intent);
+	entry.op = MQSHM_INTENT_OP(intent);
+	entry.committed = intent_resolve(c, intent);
+	mqshm_client_clear_intent(c);
+	entry.drained = ends_let_go(c, MQSHM_DIR_OUT, why, &wakes);
+	entry.refs = hand_drop(c, &wakes);
+	entry.drained += ends_let_go(c, MQSHM_DIR_IN, why, &wakes);
+	client_leave(c, &entry, &dead);
+	mutex_unlock(&c->lock);
+
+	mqshm_wakes_fire(c->rt, &wakes);
+	mqshm_block_free_list(&dead);
+	mqshm_runtime_leave(c->rt);
+	mqshm_runtime_changed(c->rt);
+	mqshm_client_put(c);	/* the slot's */
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Three ways to sleep until a port has something, by one mechanism: a flag in each
+ * ring asks the peer for a KICK (see ring.c), then the rings are looked at.
+ */
+#include <linux/nospec.h>
+#include <linux/wait.h>
+
+#include "block.h"
+#include "client.h"
+#include "deadline.h"
+#include "lease.h"
+#include "mm.h"
+#include "ring.h"
+#include "wait.h"
+
+/* Whether the owner of the end should look at the ring. */
+static bool end_ready(struct mqshm_end *end, unsigned int dir)
+{
+	struct mqshm_conn *conn = mqshm_end_conn(end, dir);
+	u32 flags = READ_ONCE(*conn->flags);
+
+	if (dir == MQSHM_DIR_OUT)
+		return flags & MQSHM_RING_CLOSED || mqshm_ring_has_room(conn);
+	return flags & (MQSHM_RING_CLOSED | MQSHM_RING_EOF | MQSHM_RING_DEAD |
+			MQSHM_RING_DISCONNECTED) || mqshm_ring_has_message(conn);
+}
+
+/*
+ * An input is ready if any ring of its has something; an output if none is full,
+ * or one was closed.
+ */
+static bool port_ready(struct mqshm_port *port)
+{
+	bool in = port->direction == MQSHM_DIR_IN;
+	struct mqshm_end *end;
+
+	list_for_each_entry(end, &port->ends, node)
+		if (end_ready(end, port->direction) == in)
+			return in;
+	return !in && !list_empty(&port->ends);
+}
+
+static void port_arm(struct mqshm_port *port, unsigned int sleeper)
+{
+	struct mqshm_end *end;
+
+	list_for_each_entry(end, &port->ends, node)
+		mqshm_ring_arm(mqshm_end_conn(end, port->direction), port->direction,
+			       sleeper);
+}
+
+static void port_disarm(struct mqshm_port *port, unsigned int sleeper)
+{
+	struct mqshm_end *end;
+
+	list_for_each_entry(end, &port->ends, node)
+		mqshm_ring_disarm(mqshm_end_conn(end, port->direction), port->direction,
+				  sleeper);
+}
+
+/* Asks for wake-ups for all ports of the call, then looks. Under the client's lock. */
+static int wait_look(struct mqshm_client *c, struct mqshm_wait_args *args)
+{
+	struct mqshm_port *port;
+	u32 i;
+
+	for (i = 0; i < args->ports; i++) {
+		port = mqshm_port_find(c, args->port_array[i]);
+		if (!port)
+			return -ENOENT;
+		port_arm(port, MQSHM_SLEEPER_WAIT);
+	}
+	smp_mb(); /* K2: flags before slots and heads; pairs with F1 */
+	args->out_events = 0;
+	args->out_ready = 0;
+	for (i = 0; i < args->ports; i++)
+		if (port_ready(mqshm_port_find(c, args->port_array[i])))
+			args->out_ready |= 1ULL << i;
+	if (args->out_ready)
+		args->out_events |= MQSHM_WAIT_READY;
+	if (READ_ONCE(*mqshm_client_gen(c)) != args->gen)
+		args->out_events |= MQSHM_WAIT_CHANGED;
+	return 0;
+}
+
+static void wait_disarm(struct mqshm_client *c, const struct mqshm_wait_args *args)
+{
+	struct mqshm_port *port;
+	u32 i;
+
+	for (i = 0; i < args->ports; i++) {
+		port = mqshm_port_find(c, args->port_array[i]);
+		if (port)
+			port_disarm(port, MQSHM_SLEEPER_WAIT);
+	}
+}
+
+static int wait_sleep(struct mqshm_client *c, u64 deadline_ns, int seen)
+{
+	ktime_t left;
+	int ret;
+
+	ret = mqshm_deadline_left(deadline_ns, &left);
+	if (ret)
+		return ret;
+	atomic_inc(&c->sleeping);
+	ret = wait_event_interruptible_hrtimeout(c->wq,
+						 atomic_read(&c->wakeups) != seen, left);
+	atomic_dec(&c->sleeping);
+	atomic64_inc(&c->sleeps);
+	if (ret == -ETIME)
+		return -ETIMEDOUT;
+	return ret ? -EINTR : 0;
+}
+
+/* Gives the buffers back before the first look: somebody may wait for them. */
+static int wait_return(struct mqshm_client *c, struct mqshm_wait_args *args)
+{
+	struct mqshm_wakes wakes;
+	int ret;
+
+	args->out_done = 0;
+	if (!args->count)
+		return 0;
+	mqshm_wakes_init(&wakes);
+	ret = mqshm_client_enter(c);
+	if (ret)
+		return ret;
+	ret = mqshm_lease_return(c, args->buffers, args->count, &args->out_done, &wakes);
+	mqshm_client_exit(c);
+	mqshm_wakes_fire(c->rt, &wakes);
+	return ret;
+}
+
+int mqshm_wait(struct mqshm_client *c, struct mqshm_wait_args *args)
+{
+	int ret, seen;
+
+	if (args->ports > MQSHM_BATCH_MAX || args->count > MQSHM_BATCH_MAX)
+		return -EINVAL;
+	ret = wait_return(c, args);
+	if (ret)
+		return ret;
+	for (;;) {
+		/* before the look: what comes after it moves the count */
+		seen = atomic_read(&c->wakeups);
+		smp_rmb();
+		ret = mqshm_client_enter(c);
+		if (ret)
+			return ret;
+		ret = wait_look(c, args);
+		if (ret || args->out_events)
+			wait_disarm(c, args);
+		mqshm_client_exit(c);
+		if (ret || args->out_events)
+			return ret;
+		ret = wait_sleep(c, args->deadline_ns, seen);
+		if (ret)
+			break;
+	}
+	if (!mqshm_client_enter(c)) {
+		wait_disarm(c, args);
+		mqshm_client_exit(c);
+	}
+	return ret;
+}
+
+/*
+ * Asks for wake-ups whatever it finds: an edge-triggered or multishot poller comes
+ * again only after a wake. The price is one needless KICK.
+ */
+__poll_t mqshm_wait_poll(struct mqshm_client *c, struct file *file, poll_table *wait)
+{
+	__poll_t asked = poll_requested_events(wait), mask = 0;
+	bool room = true, outputs = false;
+	struct mqshm_port *port;
+	int ret;
+
+	poll_wait(file, &c->wq, wait);
+	ret = mqshm_client_enter(c);
+	if (ret)
+		return EPOLLERR | (ret == -ESHUTDOWN ? EPOLLHUP : 0);
+	list_for_each_entry(port, &c->ports, client_node)
+		if (port->direction == MQSHM_DIR_IN || asked & (EPOLLOUT | EPOLLWRNORM))
+			port_arm(port, MQSHM_SLEEPER_POLL);
+	smp_mb(); /* K2: flags before slots and heads; pairs with F1 */
+	list_for_each_entry(port, &c->ports, client_node) {
+		if (port->direction == MQSHM_DIR_OUT) {
+			outputs = true;
+			room &= port_ready(port);
+		} else if (port_ready(port)) {
+			mask |= EPOLLIN | EPOLLRDNORM;
+		}
+	}
+	if (READ_ONCE(*mqshm_client_gen(c)) != c->synced_gen)
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (outputs && room)
+		mask |= EPOLLOUT | EPOLLWRNORM;
+	mqshm_client_exit(c);
+	return mask;
+}
+
+/* MQSHM_IOC_PORT_ARM, inside the client's own call. */
+int mqshm_wait_arm_port(struct mqshm_client *c, u32 number)
+{
+	struct mqshm_port *port = mqshm_port_find(c, number);
+
+	lockdep_assert_held(&c->lock);
+	if (!port)
+		return -ENOENT;
+	if (port->direction != MQSHM_DIR_IN || !rcu_access_pointer(port->eventfd))
+		return -EINVAL;
+	atomic_set(&port->armed, 1);
+	port_arm(port, MQSHM_SLEEPER_ARM);
+	smp_mb(); /* K2: flags before slots; pairs with F1 */
+	if (!port_ready(port) && READ_ONCE(*mqshm_client_gen(c)) == c->synced_gen)
+		return 0;
+	port_disarm(port, MQSHM_SLEEPER_ARM);
+	atomic_set(&port->armed, 0);
+	return -EAGAIN;
+}
