@@ -1,0 +1,583 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libmqshm: move references to shared buffers between processes.
+ *
+ * Functions return 0 (or a count) or -errno; objects come back through the last
+ * argument. Deadlines are absolute CLOCK_MONOTONIC nanoseconds (mqshm_now_ns()
+ * and mqshm_after_ms() make them); MQSHM_NO_WAIT never sleeps, MQSHM_FOREVER
+ * sleeps until something happens. The library prints nothing and has no global
+ * state.
+ *
+ * Threads: a client, with its ports and buffers, is used by one thread at a time;
+ * handing it to another thread with ordinary synchronisation is allowed. Library
+ * calls that enter a client while another call is inside give -EBUSY (this is how
+ * a signal handler is refused). After fork the child's handles are dead: -ESHUTDOWN.
+ * A struct mqshm_runtime may be used by several threads at once, except to close it.
+ *
+ * Errors that every function of a client may give: -EBUSY (see above),
+ * -ESHUTDOWN (detached, runtime removed, or after fork).
+ */
+#ifndef MQSHM_H
+#define MQSHM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#ifdef __cplusplus
+#define class class_	/* a field of the kernel's structs */
+#endif
+#include <linux/mqshm.h>
+#ifdef __cplusplus
+#undef class
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What the shared library exports, however caller and library are compiled. */
+#pragma GCC visibility push(default)
+
+#define MQSHM_VERSION_MAJOR	0
+#define MQSHM_VERSION_MINOR	1
+
+#define MQSHM_NO_WAIT	((uint64_t)0)
+#define MQSHM_FOREVER	UINT64_MAX
+
+/* Now, and @ms milliseconds from now, for deadlines. */
+uint64_t mqshm_now_ns(void);
+uint64_t mqshm_after_ms(uint64_t ms);
+
+/* Version of the shared library, "0.1". */
+const char *mqshm_version(void);
+
+/* -- runtimes: create, look, change the graph ---------------------------- */
+
+struct mqshm_runtime;
+
+/**
+ * struct mqshm_runtime_options - how to make a runtime; all zero is a private
+ *	runtime of default limits that goes with its last client or holder
+ * @mode: nine permission bits; 0 means 0700
+ * @group: name of its group, NULL for the caller's
+ * @persistent: stays until mqshm_runtime_remove()
+ * @limits: bounds, 0 each for the default
+ */
+struct mqshm_runtime_options {
+	uint32_t mode;
+	const char *group;
+	bool persistent;
+	struct mqshm_limits limits;
+};
+
+/**
+ * mqshm_runtime_create() - make a runtime of the caller's
+ * @name: 1 to 31 bytes, no '/'
+ * @options: NULL for the defaults
+ * @out: the handle; close it with mqshm_runtime_close()
+ *
+ * -EEXIST it is there; -ENODEV no module loaded; -EACCES may not open
+ * /dev/mqshm; -ENOENT no such group; -EPERM not in that group; -EDQUOT.
+ */
+int mqshm_runtime_create(const char *name,
+			 const struct mqshm_runtime_options *options,
+			 struct mqshm_runtime **out);
+
+/**
+ * mqshm_runtime_open() - bind to a runtime to look at it and change its graph
+ * @name: "name" of the caller's own, "user/name" of another's
+ * @out: the handle; close it with mqshm_runtime_close()
+ *
+ * -ENOENT; -EACCES; -ENODEV; -ESRCH no such user.
+ */
+int mqshm_runtime_open(const char *name, struct mqshm_runtime **out);
+
+/* Either of the two, atomically; *created says which. */
+int mqshm_runtime_open_or_create(const char *name,
+				 const struct mqshm_runtime_options *options,
+				 bool *created, struct mqshm_runtime **out);
+
+/* NULL is allowed. */
+void mqshm_runtime_close(struct mqshm_runtime *rt);
+
+/* Descriptor to poll: readable when something came or went. Borrowed. */
+int mqshm_runtime_fd(const struct mqshm_runtime *rt);
+
+/**
+ * mqshm_runtime_remove() - remove it
+ * @rt: handle, to be closed afterwards all the same
+ * @force: also when clients use it: rings end, waits return
+ * @clients: number of clients that use or used it, may be NULL
+ *
+ * -EBUSY; -EPERM.
+ */
+int mqshm_runtime_remove(struct mqshm_runtime *rt, bool force, uint32_t *clients);
+
+/**
+ * mqshm_runtime_wait() - sleep until a client, block, connection or pool comes or goes
+ * @changes: count from a snapshot (or 0), updated
+ *
+ * -ETIMEDOUT; -EINTR; -ESHUTDOWN.
+ */
+int mqshm_runtime_wait(struct mqshm_runtime *rt, uint64_t *changes, uint64_t deadline_ns);
+
+/**
+ * mqshm_pool_create() - add a pool
+ * @name: 1 to 31 bytes
+ * @buffer_bytes: 64 bytes to 16 MiB
+ * @buffers: how many
+ *
+ * -EEXIST; -EINVAL; -ENOSPC runtime's limit; -EDQUOT user's limit; -ENOMEM.
+ */
+int mqshm_pool_create(struct mqshm_runtime *rt, const char *name,
+		      uint32_t buffer_bytes, uint32_t buffers);
+
+/**
+ * mqshm_connect() - join an output to an input
+ * @from: "block:port"; "block" alone if it has one output
+ * @to: "block:port"; "block" alone if it has one input
+ * @id: number of the connection, may be NULL
+ *
+ * -ENOENT; -EINVAL wrong direction or form; -EEXIST; -EACCES; -ENOSPC.
+ */
+int mqshm_connect(struct mqshm_runtime *rt, const char *from, const char *to, uint64_t *id);
+
+/* Take a connection away: what is queued is still delivered. -ENOENT, -EACCES. */
+int mqshm_disconnect(struct mqshm_runtime *rt, uint64_t id);
+
+/* Ask a block to end, by its number. -ENOENT, -EACCES. */
+int mqshm_block_request_stop(struct mqshm_runtime *rt, uint64_t block_id);
+
+/* -- snapshots -------------------------------------------------------------- */
+
+/**
+ * struct mqshm_snapshot - everything in a runtime at one moment
+ * @now_ns: when it was taken
+ * @changes: count for mqshm_runtime_wait()
+ *
+ * The arrays hold the kernel's records, described in <linux/mqshm.h>. Belongs to
+ * the caller: mqshm_snapshot_free().
+ */
+struct mqshm_snapshot {
+	uint64_t now_ns;
+	uint64_t changes;
+	struct mqshm_runtime_record *runtimes;
+	size_t n_runtimes;
+	struct mqshm_pool_record *pools;
+	size_t n_pools;
+	struct mqshm_client_record *clients;
+	size_t n_clients;
+	struct mqshm_block_record *blocks;
+	size_t n_blocks;
+	struct mqshm_port_record *ports;
+	size_t n_ports;
+	struct mqshm_connection_record *connections;
+	size_t n_connections;
+	struct mqshm_departed_record *departed;
+	size_t n_departed;
+};
+
+/* The runtimes that the caller may read. -ENODEV, -EACCES, -ENOMEM. */
+int mqshm_runtimes_snapshot(struct mqshm_snapshot **out);
+/* One runtime with all that is in it. -ENOMEM, -ESHUTDOWN. */
+int mqshm_runtime_snapshot(struct mqshm_runtime *rt, struct mqshm_snapshot **out);
+/* NULL is allowed. */
+void mqshm_snapshot_free(struct mqshm_snapshot *snap);
+
+/* Find in a snapshot; NULL if there is none. Pointers live as long as @snap. */
+const struct mqshm_block_record *
+mqshm_snapshot_find_block(const struct mqshm_snapshot *snap, const char *name);
+const struct mqshm_block_record *
+mqshm_snapshot_block(const struct mqshm_snapshot *snap, uint64_t id);
+const struct mqshm_client_record *
+mqshm_snapshot_client(const struct mqshm_snapshot *snap, uint64_t id);
+const struct mqshm_port_record *
+mqshm_snapshot_port(const struct mqshm_snapshot *snap, uint32_t port);
+/* @port NULL: the only port of that direction. */
+const struct mqshm_port_record *
+mqshm_snapshot_find_port(const struct mqshm_snapshot *snap, uint64_t block,
+			 const char *port, uint32_t direction);
+const struct mqshm_pool_record *
+mqshm_snapshot_find_pool(const struct mqshm_snapshot *snap, const char *name);
+/* The smallest pool whose buffers take @bytes. */
+const struct mqshm_pool_record *
+mqshm_snapshot_fit_pool(const struct mqshm_snapshot *snap, size_t bytes);
+/* The connection after @prev (NULL: the first) of output @port. */
+const struct mqshm_connection_record *
+mqshm_snapshot_downstream(const struct mqshm_snapshot *snap, uint32_t port,
+			  const struct mqshm_connection_record *prev);
+
+/* -- clients ---------------------------------------------------------------- */
+
+struct mqshm_client;
+
+/**
+ * struct mqshm_client_options - how to join; all zero is a standalone native client
+ * @process_name: shown to people; NULL for the program's name
+ * @role: MQSHM_ROLE_*
+ * @read_only: payload is mapped read-only
+ * @spin_ns: how long a wait looks before it sleeps; 0 for the default,
+ *	UINT64_MAX for not at all
+ */
+struct mqshm_client_options {
+	const char *process_name;
+	uint32_t role;
+	bool read_only;
+	uint64_t spin_ns;
+};
+
+/**
+ * mqshm_client_join() - become a client of a runtime
+ * @name: as for mqshm_runtime_open()
+ * @options: NULL for the defaults
+ * @out: the client; end it with mqshm_client_close()
+ *
+ * -ENOSPC the runtime has all the clients it takes; -EACCES; -ENOENT; -ENODEV.
+ */
+int mqshm_client_join(const char *name, const struct mqshm_client_options *options,
+		      struct mqshm_client **out);
+
+/* Leaves: what the client holds goes back. NULL is allowed. */
+void mqshm_client_close(struct mqshm_client *c);
+
+/* Number of the client, never used again; 0 after fork. */
+uint64_t mqshm_client_id(const struct mqshm_client *c);
+
+/**
+ * mqshm_client_fd() - descriptor for an event loop; borrowed
+ *
+ * EPOLLIN: an input has something to be seen, or call mqshm_client_update();
+ * EPOLLOUT: every output has room. Before polling edge-triggered, and each time
+ * before going to sleep, call mqshm_client_flush().
+ */
+int mqshm_client_fd(const struct mqshm_client *c);
+
+/* Publish everything that is held back (cursors, pushes with MQSHM_MORE) and give
+ * spare buffers back: for a caller that goes to sleep outside the library. */
+int mqshm_client_flush(struct mqshm_client *c);
+
+/**
+ * mqshm_client_update() - take in changes of the graph
+ *
+ * Waiting, pushing and popping do it by themselves; needed only in an event loop.
+ * Returns 1 if something changed, else 0.
+ */
+int mqshm_client_update(struct mqshm_client *c);
+
+/* Completes or undoes the operation that a longjmp left. */
+int mqshm_client_recover(struct mqshm_client *c);
+
+/* -- blocks and ports -------------------------------------------------------- */
+
+struct mqshm_block;
+struct mqshm_port;
+
+#define MQSHM_PORT_OPTIONAL	(1U << 0) /* output without connection discards */
+
+/* One port of a new block; @depth as in struct mqshm_port_desc. */
+struct mqshm_port_spec {
+	const char *name;
+	uint32_t direction;
+	uint32_t depth;
+	uint32_t flags;
+};
+
+/**
+ * mqshm_block_create() - add a block with all its ports
+ * @name: 1 to 63 bytes, no ':', unique in the runtime
+ * @type: 1 to 31 bytes
+ * @class_: MQSHM_CLASS_*
+ * @ports: array[@n_ports]
+ * @out: the block; belongs to @c, end it with mqshm_block_remove()
+ *
+ * -EEXIST; -ENOSPC; -EINVAL.
+ */
+int mqshm_block_create(struct mqshm_client *c, const char *name, const char *type,
+		       uint32_t class_, const struct mqshm_port_spec *ports,
+		       size_t n_ports, struct mqshm_block **out);
+/* Ends its connections and frees it with its ports. NULL is allowed. */
+void mqshm_block_remove(struct mqshm_block *b);
+
+uint64_t mqshm_block_id(const struct mqshm_block *b);
+/* Somebody asked this block to end. */
+bool mqshm_block_stop_requested(const struct mqshm_block *b);
+/* Borrowed; NULL if there is none of that name. */
+struct mqshm_port *mqshm_block_port(const struct mqshm_block *b, const char *name);
+
+/* Connections that the port has now. */
+size_t mqshm_port_connections(const struct mqshm_port *p);
+
+/* -- buffers ------------------------------------------------------------------ */
+
+#define MQSHM_NO_BUFFER	UINT32_MAX
+
+/**
+ * struct mqshm_buffer - one reference to a buffer, in the hands of a client
+ * @number: its number, MQSHM_NO_BUFFER if this is none
+ * @length: payload bytes, 0 to capacity; travels with a push
+ */
+struct mqshm_buffer {
+	uint32_t number;
+	uint32_t length;
+};
+
+/**
+ * mqshm_buffer_alloc() - take a free buffer
+ * @bytes: capacity needed; from the smallest pool that fits, or a larger one if
+ *	that is empty
+ * @out: length is @bytes; end it by a push or mqshm_buffer_release()
+ *
+ * -EMSGSIZE no pool has buffers that large; -EAGAIN none free (MQSHM_NO_WAIT), or
+ * the graph changed meanwhile (look for a stop request and call again);
+ * -ETIMEDOUT; -EINTR.
+ */
+int mqshm_buffer_alloc(struct mqshm_client *c, size_t bytes, uint64_t deadline_ns,
+		       struct mqshm_buffer *out);
+/* The same from one pool, by name. -ENOENT. */
+int mqshm_buffer_alloc_from(struct mqshm_client *c, const char *pool,
+			    uint64_t deadline_ns, struct mqshm_buffer *out);
+
+/* Payload; valid while the reference is held. NULL if @buf is none. */
+void *mqshm_buffer_data(struct mqshm_client *c, const struct mqshm_buffer *buf);
+size_t mqshm_buffer_capacity(struct mqshm_client *c, const struct mqshm_buffer *buf);
+/* Number of this allocation, never used again. */
+uint64_t mqshm_buffer_id(struct mqshm_client *c, const struct mqshm_buffer *buf);
+uint64_t mqshm_buffer_alloc_ns(struct mqshm_client *c, const struct mqshm_buffer *buf);
+uint64_t mqshm_buffer_data_ns(struct mqshm_client *c, const struct mqshm_buffer *buf);
+/* For the source of the data; -EPERM unless it is the sole holder. */
+int mqshm_buffer_set_data_ns(struct mqshm_client *c, const struct mqshm_buffer *buf,
+			     uint64_t ns);
+
+/* One more reference to the same buffer. -EOVERFLOW. */
+int mqshm_buffer_share(struct mqshm_client *c, const struct mqshm_buffer *buf,
+		       struct mqshm_buffer *out);
+/* Drops the reference; @buf is none afterwards. None is allowed. */
+int mqshm_buffer_release(struct mqshm_client *c, struct mqshm_buffer *buf);
+/* Whether nobody else has a reference, so that the payload may be changed. */
+bool mqshm_buffer_is_sole(struct mqshm_client *c, const struct mqshm_buffer *buf);
+/* Makes @buf changeable: as it is for a sole holder, else a copy that takes its
+ * place. Errors as mqshm_buffer_alloc(); then @buf is as it was. */
+int mqshm_buffer_make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
+			       uint64_t deadline_ns);
+
+/* -- moving references --------------------------------------------------------- */
+
+#define MQSHM_MORE	(1U << 0)	/* more pushes follow at once: wake later */
+
+/**
+ * mqshm_port_push() - pass a reference on to every connection of an output
+ * @buf: consumed (none afterwards) on success, untouched on error
+ * @flags: MQSHM_MORE or 0
+ *
+ * All or nothing. -EAGAIN a ring is full; -ENOTCONN no connection (an optional
+ * port discards and succeeds); -EPIPE the end was announced.
+ */
+int mqshm_port_push(struct mqshm_port *p, struct mqshm_buffer *buf, uint32_t flags);
+/* Up to @n of @bufs in order; returns how many, or the error if none. */
+int mqshm_port_push_many(struct mqshm_port *p, struct mqshm_buffer *bufs, size_t n,
+			 uint32_t flags);
+/* Wakes consumers of what was pushed with MQSHM_MORE. */
+int mqshm_port_flush(struct mqshm_port *p);
+/* Announces the end: consumers see it after the last message. */
+int mqshm_port_end(struct mqshm_port *p);
+
+/**
+ * mqshm_port_pop() - take the next message of an input
+ * @out: the reference, now this client's
+ *
+ * Connections are served in turn; order is kept per connection. -EAGAIN nothing
+ * now; -ENODATA every connection it had ended by announcement, and all was read.
+ */
+int mqshm_port_pop(struct mqshm_port *p, struct mqshm_buffer *out);
+/* Up to @n; returns how many, or the error if none. */
+int mqshm_port_pop_many(struct mqshm_port *p, struct mqshm_buffer *out, size_t n);
+
+bool mqshm_port_has_input(struct mqshm_port *p);
+/* Messages queued now. */
+size_t mqshm_port_input_size(struct mqshm_port *p);
+/* Every connection it had ended by announcement, and all was read. */
+bool mqshm_port_ended(struct mqshm_port *p);
+/* Whether a push would find room in every ring. */
+bool mqshm_port_has_room(struct mqshm_port *p);
+/* Connections lost so far by death, and by being taken away. */
+uint64_t mqshm_port_deaths(const struct mqshm_port *p);
+uint64_t mqshm_port_disconnects(const struct mqshm_port *p);
+
+/**
+ * mqshm_wait() - sleep until one of several ports is ready
+ * @ports: array[@n], 0 to 64 of one client
+ * @ready: bit i: ports[i] is ready: an input with a message or an end to be seen,
+ *	a connected output with room; may be NULL
+ *
+ * Returns 1 if a port is ready; 0 if the graph changed (a connection came or went,
+ * a stop was asked for). -ETIMEDOUT, -EINTR.
+ */
+int mqshm_wait(struct mqshm_client *c, struct mqshm_port *const *ports, size_t n,
+	       uint64_t deadline_ns, uint64_t *ready);
+
+/**
+ * mqshm_port_set_eventfd() - have an eventfd of the caller's signalled
+ * @fd: -1 takes it away
+ *
+ * Signalled once after each mqshm_port_arm() that returned 0.
+ */
+int mqshm_port_set_eventfd(struct mqshm_port *p, int fd);
+/* -EAGAIN: there is something already, nothing is armed. Flushes as a wait does. */
+int mqshm_port_arm(struct mqshm_port *p);
+
+/* -- block runtime -------------------------------------------------------------- */
+
+enum mqshm_result {
+	MQSHM_OK,		/* call work again when there is something to do */
+	MQSHM_NEED_MORE_INPUT,	/* call work again when an input has more */
+	MQSHM_DONE,		/* the end: outputs announce it, the block stops */
+	MQSHM_ERROR,		/* the block stops, outputs do not announce an end */
+};
+
+#define MQSHM_BLOCK_ABI	1
+
+/**
+ * struct mqshm_param - a parameter as "key=value"
+ */
+struct mqshm_param {
+	const char *key;
+	const char *value;
+};
+
+/**
+ * struct mqshm_param_spec - a parameter that a block type takes
+ * @key: its name
+ * @kind: "string", "number", "integer", "size", "bool"
+ * @fallback: value if it is not given; NULL if it must be given
+ * @help: one line
+ */
+struct mqshm_param_spec {
+	const char *key;
+	const char *kind;
+	const char *fallback;
+	const char *help;
+};
+
+struct mqshm_instance;
+
+/**
+ * struct mqshm_block_ops - a type of block
+ * @abi: MQSHM_BLOCK_ABI
+ * @class_: MQSHM_CLASS_*
+ * @type: its name
+ * @summary: one line
+ * @params: array ended by a NULL key; others are refused
+ * @state_bytes: size of its state, zeroed, at mqshm_instance_state()
+ * @initialize: read parameters, add ports; the block is not registered yet
+ * @start: before the first work; the block is registered
+ * @work: do one piece of work without sleeping longer than needed
+ * @stop: after the last work; outputs still take messages
+ * @cleanup: free what initialize and start made; always called
+ *
+ * All but @work may be NULL. initialize, start: 0 or -errno, after
+ * mqshm_instance_fail() with a sentence. All calls come from one thread.
+ */
+struct mqshm_block_ops {
+	uint32_t abi;
+	uint32_t class_;
+	const char *type;
+	const char *summary;
+	const struct mqshm_param_spec *params;
+	size_t state_bytes;
+	int (*initialize)(struct mqshm_instance *in);
+	int (*start)(struct mqshm_instance *in);
+	enum mqshm_result (*work)(struct mqshm_instance *in);
+	void (*stop)(struct mqshm_instance *in);
+	void (*cleanup)(struct mqshm_instance *in);
+};
+
+/* For block types, inside their operations. */
+void *mqshm_instance_state(struct mqshm_instance *in);
+struct mqshm_client *mqshm_instance_client(struct mqshm_instance *in);
+const char *mqshm_instance_name(const struct mqshm_instance *in);
+/* Somebody asked the block to stop: for work that waits by itself. */
+bool mqshm_instance_stop_requested(const struct mqshm_instance *in);
+/* Value of a parameter, given or default; NULL if neither. Lives as long as @in. */
+const char *mqshm_instance_param(const struct mqshm_instance *in, const char *key);
+/* Parsed: -EINVAL after mqshm_instance_fail() with a sentence. */
+int mqshm_instance_number(struct mqshm_instance *in, const char *key, double *out);
+int mqshm_instance_integer(struct mqshm_instance *in, const char *key, int64_t min,
+			   int64_t max, int64_t *out);
+int mqshm_instance_size(struct mqshm_instance *in, const char *key, uint64_t *bytes);
+int mqshm_instance_bool(struct mqshm_instance *in, const char *key, bool *out);
+/* In initialize only. @depth 0 is the default. */
+int mqshm_instance_add_input(struct mqshm_instance *in, const char *name, uint32_t depth);
+int mqshm_instance_add_output(struct mqshm_instance *in, const char *name, uint32_t flags);
+/* Says why it fails; printf-like. Returns @error, for `return`. */
+int mqshm_instance_fail(struct mqshm_instance *in, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Ports by index in the order they were added, inputs and outputs apart. */
+struct mqshm_port *mqshm_instance_input(struct mqshm_instance *in, size_t i);
+struct mqshm_port *mqshm_instance_output(struct mqshm_instance *in, size_t i);
+size_t mqshm_instance_inputs(const struct mqshm_instance *in);
+size_t mqshm_instance_outputs(const struct mqshm_instance *in);
+
+/* The block's own view of the calls above: they wait as a block should, wake up
+ * when it is asked to stop (-ECANCELED), and count. */
+int mqshm_get_input(struct mqshm_instance *in, size_t i, uint64_t deadline_ns,
+		    struct mqshm_buffer *out);
+bool mqshm_has_input(struct mqshm_instance *in, size_t i);
+size_t mqshm_input_size(struct mqshm_instance *in, size_t i);
+int mqshm_allocate_buffer(struct mqshm_instance *in, size_t bytes, struct mqshm_buffer *out);
+/* To every connection of output @i; waits for room and for a connection. */
+int mqshm_produce_output(struct mqshm_instance *in, size_t i, struct mqshm_buffer *buf);
+
+/**
+ * struct mqshm_instance_stats - what a block did
+ */
+struct mqshm_instance_stats {
+	uint64_t work_count;
+	uint64_t work_ns;
+	uint64_t last_work_ns;
+	uint64_t buffers_in;
+	uint64_t buffers_out;
+	uint64_t bytes_in;
+	uint64_t bytes_out;
+	uint64_t discarded;
+};
+void mqshm_instance_get_stats(const struct mqshm_instance *in,
+			      struct mqshm_instance_stats *out);
+
+/**
+ * mqshm_instance_new() - make a block of a type in a client, and register it
+ * @c: client that it lives in
+ * @ops: its type; must outlive it
+ * @name: name of the block
+ * @params: array[@n_params], copied
+ * @error: on failure a sentence, to be freed by the caller; may be NULL
+ * @out: the block; end it with mqshm_instance_free()
+ *
+ * -EINVAL a parameter is unknown, missing or wrong; -EEXIST; or what initialize gave.
+ */
+int mqshm_instance_new(struct mqshm_client *c, const struct mqshm_block_ops *ops,
+		       const char *name, const struct mqshm_param *params, size_t n_params,
+		       char **error, struct mqshm_instance **out);
+
+/**
+ * mqshm_instance_run() - run the block until it is done, fails or is asked to stop
+ * @error: on MQSHM_ERROR a sentence, to be freed by the caller; may be NULL
+ *
+ * Calls start, work as inputs and outputs allow, stop. Sleeps when there is
+ * nothing to do. Returns MQSHM_DONE (end), MQSHM_OK (stopped) or MQSHM_ERROR.
+ */
+enum mqshm_result mqshm_instance_run(struct mqshm_instance *in, char **error);
+
+/* Asks a running block to stop. From any thread, and from a signal handler. */
+void mqshm_instance_request_stop(struct mqshm_instance *in);
+
+/* NULL is allowed. */
+void mqshm_instance_free(struct mqshm_instance *in);
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* MQSHM_H */

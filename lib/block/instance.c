@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Making a block of a type in a client, and what it can ask about itself. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../client.h"
+#include "../port.h"
+#include "../runtime.h"
+#include "../sys.h"
+#include "instance.h"
+
+void *mqshm_instance_state(struct mqshm_instance *in)
+{
+	return in->state;
+}
+
+struct mqshm_client *mqshm_instance_client(struct mqshm_instance *in)
+{
+	return in->client;
+}
+
+const char *mqshm_instance_name(const struct mqshm_instance *in)
+{
+	return in->name;
+}
+
+struct mqshm_port *mqshm_instance_input(struct mqshm_instance *in, size_t i)
+{
+	return i < in->n_inputs ? in->inputs[i] : NULL;
+}
+
+struct mqshm_port *mqshm_instance_output(struct mqshm_instance *in, size_t i)
+{
+	return i < in->n_outputs ? in->outputs[i] : NULL;
+}
+
+size_t mqshm_instance_inputs(const struct mqshm_instance *in)
+{
+	return in->n_inputs;
+}
+
+size_t mqshm_instance_outputs(const struct mqshm_instance *in)
+{
+	return in->n_outputs;
+}
+
+int mqshm_instance_fail(struct mqshm_instance *in, int error, const char *format, ...)
+{
+	char *message;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&message, format, args) >= 0) {
+		free(in->message);
+		in->message = message;
+	}
+	va_end(args);
+	return error;
+}
+
+/* Another thread may be looking while it runs. */
+static uint64_t look(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+void mqshm_instance_get_stats(const struct mqshm_instance *in,
+			      struct mqshm_instance_stats *out)
+{
+	size_t i;
+
+	memset(out, 0, sizeof(*out));
+	out->work_count = look(&in->work_count);
+	out->work_ns = look(&in->work_ns);
+	out->last_work_ns = look(&in->last_work_ns);
+	for (i = 0; i < in->n_inputs; i++) {
+		out->buffers_in += look(&in->inputs[i]->messages);
+		out->bytes_in += look(&in->inputs[i]->bytes);
+	}
+	for (i = 0; i < in->n_outputs; i++) {
+		out->buffers_out += look(&in->outputs[i]->messages);
+		out->bytes_out += look(&in->outputs[i]->bytes);
+		out->discarded += look(&in->outputs[i]->discarded);
+	}
+}
+
+/* -- ports -------------------------------------------------------------------- */
+
+static int port_add(struct mqshm_instance *in, const char *name, uint32_t direction,
+		    uint32_t depth, uint32_t flags)
+{
+	struct mqshm_port_spec *grown;
+	char *copy;
+
+	if (in->block)
+		return mqshm_instance_fail(in, -EINVAL, "ports are added in initialize only");
+	grown = realloc(in->specs, (in->n_specs + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	in->specs = grown;
+	copy = strdup(name);
+	if (!copy)
+		return -ENOMEM;
+	in->specs[in->n_specs++] = (struct mqshm_port_spec) {
+		.name = copy,
+		.direction = direction,
+		.depth = depth,
+		.flags = flags,
+	};
+	return 0;
+}
+
+int mqshm_instance_add_input(struct mqshm_instance *in, const char *name, uint32_t depth)
+{
+	return port_add(in, name, MQSHM_DIR_IN, depth, 0);
+}
+
+int mqshm_instance_add_output(struct mqshm_instance *in, const char *name, uint32_t flags)
+{
+	return port_add(in, name, MQSHM_DIR_OUT, 0, flags);
+}
+
+static void specs_free(struct mqshm_instance *in)
+{
+	size_t i;
+
+	for (i = 0; i < in->n_specs; i++)
+		free((char *)in->specs[i].name);
+	free(in->specs);
+	in->specs = NULL;
+	in->n_specs = 0;
+}
+
+/* The block's ports by direction, in the order they were added. */
+static int ports_sort(struct mqshm_instance *in)
+{
+	size_t i;
+
+	in->inputs = calloc(in->n_specs + 1, sizeof(*in->inputs));
+	in->outputs = calloc(in->n_specs + 1, sizeof(*in->outputs));
+	if (!in->inputs || !in->outputs)
+		return -ENOMEM;
+	for (i = 0; i < in->block->n_ports; i++) {
+		struct mqshm_port *p = &in->block->ports[i];
+
+		if (p->out)
+			in->outputs[in->n_outputs++] = p;
+		else
+			in->inputs[in->n_inputs++] = p;
+	}
+	return 0;
+}
+
+/* -- making and freeing --------------------------------------------------------- */
+
+static int instance_register(struct mqshm_instance *in)
+{
+	uint64_t id;
+	int r = mqshm_block_create(in->client, in->name, in->ops->type, in->ops->class_,
+				   in->specs, in->n_specs, &in->block);
+
+	if (r == -EEXIST)
+		return mqshm_instance_fail(in, r, "a block named %s is there already",
+					   in->name);
+	if (r == -ENOSPC)
+		return mqshm_instance_fail(in, r, "the runtime takes no more blocks, or not with so many ports");
+	if (r == -EINVAL)
+		return mqshm_instance_fail(in, r, "%s: a name has 1 to %d bytes and no ':', and port names differ",
+					   in->name, MQSHM_BLOCK_NAME_LEN - 1);
+	if (!r)
+		r = ports_sort(in);
+	if (r)
+		return r;
+	/* Without it a stop still ends the next sleep that a signal interrupts. */
+	in->stop_fd = mqshm_runtime_bind(in->client->name, &id);
+	__atomic_store_n(&in->block_id, mqshm_block_id(in->block), __ATOMIC_RELEASE);
+	return 0;
+}
+
+static int instance_setup(struct mqshm_instance *in, const struct mqshm_param *params,
+			  size_t n_params)
+{
+	int r;
+
+	r = mqshm_params_set(in, params, n_params);
+	if (r)
+		return r;
+	in->state = calloc(1, in->ops->state_bytes ? in->ops->state_bytes : 1);
+	if (!in->state)
+		return -ENOMEM;
+	r = in->ops->initialize ? in->ops->initialize(in) : 0;
+	if (!r)
+		r = instance_register(in);
+	specs_free(in);
+	return r;
+}
+
+int mqshm_instance_new(struct mqshm_client *c, const struct mqshm_block_ops *ops,
+		       const char *name, const struct mqshm_param *params, size_t n_params,
+		       char **error, struct mqshm_instance **out)
+{
+	struct mqshm_instance *in;
+	int r;
+
+	if (error)
+		*error = NULL;
+	if (ops->abi != MQSHM_BLOCK_ABI || !ops->type || !ops->work || !name)
+		return -EINVAL;
+	in = calloc(1, sizeof(*in));
+	if (!in)
+		return -ENOMEM;
+	in->client = c;
+	in->ops = ops;
+	in->stop_fd = -1;
+	in->forks = mqshm_client_forks;
+	in->name = strdup(name);
+	r = in->name ? instance_setup(in, params, n_params) : -ENOMEM;
+	if (!r) {
+		*out = in;
+		return 0;
+	}
+	if (error && in->message) {
+		*error = in->message;
+		in->message = NULL;
+	} else if (error) {
+		*error = strdup(strerror(-r));
+	}
+	mqshm_instance_free(in);
+	return r;
+}
+
+void mqshm_instance_free(struct mqshm_instance *in)
+{
+	if (!in)
+		return;
+	if (in->state && in->ops->cleanup)
+		in->ops->cleanup(in);
+	mqshm_block_remove(in->block);
+	mqshm_sys_close(in->stop_fd);
+	specs_free(in);
+	mqshm_params_free(in);
+	free(in->inputs);
+	free(in->outputs);
+	free(in->state);
+	free(in->message);
+	free(in->name);
+	free(in);
+}
+
+/* -- stopping ---------------------------------------------------------------------- */
+
+bool mqshm_instance_stop_requested(const struct mqshm_instance *in)
+{
+	return __atomic_load_n(&in->stop, __ATOMIC_ACQUIRE) ||
+	       mqshm_block_stop_requested(in->block);
+}
+
+/*
+ * The flag alone could be set between the block's look at it and its sleep; the
+ * kernel's gen word, which the sleep compares, closes that gap.
+ */
+void mqshm_instance_request_stop(struct mqshm_instance *in)
+{
+	struct mqshm_id_args args = {
+		.size = sizeof(args),
+		.id = __atomic_load_n(&in->block_id, __ATOMIC_ACQUIRE),
+	};
+
+	/* A child's copy of the handle is not the block. */
+	if (in->forks != mqshm_client_forks)
+		return;
+	__atomic_store_n(&in->stop, true, __ATOMIC_RELEASE);
+	if (args.id && in->stop_fd >= 0)
+		mqshm_sys_ioctl(in->stop_fd, MQSHM_IOC_BLOCK_STOP, &args);
+}

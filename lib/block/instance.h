@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* An instance: a block of some type that runs in a client. */
+#ifndef LIB_BLOCK_INSTANCE_H
+#define LIB_BLOCK_INSTANCE_H
+
+#include <stdbool.h>
+#include <mqshm.h>
+
+/**
+ * struct mqshm_instance - a block that runs
+ * @client: where it lives; used by the thread that runs it
+ * @ops: its type
+ * @name: of the block
+ * @params: copies of the parameters, array[@n_params]
+ * @n_params: their number
+ * @state: the type's own, zeroed
+ * @specs: ports added by initialize, array[@n_specs]; NULL once registered
+ * @n_specs: their number
+ * @block: once registered
+ * @inputs: array[@n_inputs] of ports
+ * @outputs: array[@n_outputs] of ports
+ * @n_inputs: their number
+ * @n_outputs: their number
+ * @message: why it failed, NULL if nothing was said
+ * @stop: it was asked to stop; set from any thread and from signal handlers
+ * @stop_fd: descriptor for asking so; not the client's, whose calls are one
+ *	thread's
+ * @block_id: number of the block; 0 before it is registered
+ * @forks: forks that had happened when it was made
+ * @work_count: calls of work
+ * @work_ns: time in them
+ * @last_work_ns: time in the last one
+ */
+struct mqshm_instance {
+	struct mqshm_client *client;
+	const struct mqshm_block_ops *ops;
+	char *name;
+	struct mqshm_param *params;
+	size_t n_params;
+	void *state;
+	struct mqshm_port_spec *specs;
+	size_t n_specs;
+	struct mqshm_block *block;
+	struct mqshm_port **inputs;
+	struct mqshm_port **outputs;
+	size_t n_inputs;
+	size_t n_outputs;
+	char *message;
+	bool stop;
+	int stop_fd;
+	uint64_t block_id;
+	unsigned int forks;
+	uint64_t work_count;
+	uint64_t work_ns;
+	uint64_t last_work_ns;
+};
+
+/* Copies what was given, checks it against what the type takes. */
+int mqshm_params_set(struct mqshm_instance *in, const struct mqshm_param *params, size_t n);
+void mqshm_params_free(struct mqshm_instance *in);
+
+#endif /* LIB_BLOCK_INSTANCE_H */

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Parameters of a block: texts, checked and parsed as the type's specs say. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "instance.h"
+
+static int parse_number(const char *text, double *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtod(text, &end);
+	if (end == text || *end || errno == ERANGE || !isfinite(*out))
+		return -EINVAL;
+	return 0;
+}
+
+static int parse_integer(const char *text, int64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoll(text, &end, 0);
+	return end == text || *end || errno ? -EINVAL : 0;
+}
+
+/* Bytes, or with K, M or G times 1024 each; a B or iB after it changes nothing. */
+static int parse_size(const char *text, uint64_t *out)
+{
+	static const char units[] = "KMG";
+	unsigned int shift = 0;
+	const char *unit;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	if (errno)
+		return -EINVAL;
+	unit = *end ? strchr(units, *end >= 'a' && *end <= 'z' ? *end - 32 : *end) : NULL;
+	if (unit) {
+		shift = 10 * (unsigned int)(unit - units + 1);
+		end++;
+		if (*end == 'i' && end[1] == 'B')
+			end++;
+	}
+	if (*end == 'B')
+		end++;
+	if (*end || *out > UINT64_MAX >> shift)
+		return -EINVAL;
+	*out <<= shift;
+	return 0;
+}
+
+static int parse_bool(const char *text, bool *out)
+{
+	static const char *const yes[] = { "1", "true", "yes", "on" };
+	static const char *const no[] = { "0", "false", "no", "off" };
+	size_t i;
+
+	for (i = 0; i < sizeof(yes) / sizeof(yes[0]); i++) {
+		*out = !strcasecmp(text, yes[i]);
+		if (*out || !strcasecmp(text, no[i]))
+			return 0;
+	}
+	return -EINVAL;
+}
+
+static const struct mqshm_param_spec *spec_find(const struct mqshm_block_ops *ops,
+						const char *key)
+{
+	const struct mqshm_param_spec *spec = ops->params;
+
+	for (; spec && spec->key; spec++) {
+		if (!strcmp(spec->key, key))
+			return spec;
+	}
+	return NULL;
+}
+
+static const char *given_find(const struct mqshm_instance *in, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < in->n_params; i++) {
+		if (!strcmp(in->params[i].key, key))
+			return in->params[i].value;
+	}
+	return NULL;
+}
+
+const char *mqshm_instance_param(const struct mqshm_instance *in, const char *key)
+{
+	const char *given = given_find(in, key);
+	const struct mqshm_param_spec *spec = given ? NULL : spec_find(in->ops, key);
+
+	return spec ? spec->fallback : given;
+}
+
+/* Says which parameter is wrong and how; returns -EINVAL. */
+static int wrong(struct mqshm_instance *in, const char *key, const char *what)
+{
+	const char *text = mqshm_instance_param(in, key);
+
+	if (!text)
+		return mqshm_instance_fail(in, -EINVAL, "parameter %s is missing", key);
+	return mqshm_instance_fail(in, -EINVAL, "%s=%s: %s", key, text, what);
+}
+
+int mqshm_instance_number(struct mqshm_instance *in, const char *key, double *out)
+{
+	const char *text = mqshm_instance_param(in, key);
+
+	if (!text || parse_number(text, out))
+		return wrong(in, key, "this is no number, such as 2.5");
+	return 0;
+}
+
+int mqshm_instance_integer(struct mqshm_instance *in, const char *key, int64_t min,
+			   int64_t max, int64_t *out)
+{
+	const char *text = mqshm_instance_param(in, key);
+	int64_t value;
+
+	if (!text || parse_integer(text, &value))
+		return wrong(in, key, "this is no integer, such as 3");
+	if (value < min || value > max)
+		return mqshm_instance_fail(in, -EINVAL, "%s=%s: must be %lld to %lld", key,
+					   text, (long long)min, (long long)max);
+	*out = value;
+	return 0;
+}
+
+int mqshm_instance_size(struct mqshm_instance *in, const char *key, uint64_t *bytes)
+{
+	const char *text = mqshm_instance_param(in, key);
+
+	if (!text || parse_size(text, bytes))
+		return wrong(in, key, "this is no size, such as 4096, 64K or 1M");
+	return 0;
+}
+
+int mqshm_instance_bool(struct mqshm_instance *in, const char *key, bool *out)
+{
+	const char *text = mqshm_instance_param(in, key);
+
+	if (!text || parse_bool(text, out))
+		return wrong(in, key, "this is neither 1 (yes, on, true) nor 0 (no, off, false)");
+	return 0;
+}
+
+/* A value that can be told to be wrong without the type's help. */
+static int param_check(struct mqshm_instance *in, const struct mqshm_param_spec *spec)
+{
+	uint64_t bytes;
+	int64_t integer;
+	double number;
+	bool yes;
+
+	if (!strcmp(spec->kind, "number"))
+		return mqshm_instance_number(in, spec->key, &number);
+	if (!strcmp(spec->kind, "integer"))
+		return mqshm_instance_integer(in, spec->key, INT64_MIN, INT64_MAX, &integer);
+	if (!strcmp(spec->kind, "size"))
+		return mqshm_instance_size(in, spec->key, &bytes);
+	if (!strcmp(spec->kind, "bool"))
+		return mqshm_instance_bool(in, spec->key, &yes);
+	return mqshm_instance_param(in, spec->key) ? 0 : wrong(in, spec->key, NULL);
+}
+
+static int param_add(struct mqshm_instance *in, const struct mqshm_param *param)
+{
+	struct mqshm_param *copy = &in->params[in->n_params];
+
+	if (!param->key || !param->value)
+		return mqshm_instance_fail(in, -EINVAL, "a parameter needs key=value");
+	if (!spec_find(in->ops, param->key))
+		return mqshm_instance_fail(in, -EINVAL, "%s takes no parameter %s",
+					   in->ops->type, param->key);
+	if (given_find(in, param->key))
+		return mqshm_instance_fail(in, -EINVAL, "parameter %s is given twice",
+					   param->key);
+	copy->key = strdup(param->key);
+	copy->value = strdup(param->value);
+	in->n_params++;
+	return copy->key && copy->value ? 0 : -ENOMEM;
+}
+
+int mqshm_params_set(struct mqshm_instance *in, const struct mqshm_param *params, size_t n)
+{
+	const struct mqshm_param_spec *spec;
+	size_t i;
+	int r = 0;
+
+	in->params = calloc(n + 1, sizeof(*in->params));
+	if (!in->params)
+		return -ENOMEM;
+	for (i = 0; i < n && !r; i++)
+		r = param_add(in, &params[i]);
+	for (spec = in->ops->params; !r && spec && spec->key; spec++) {
+		/* A type's own fallback need not be of its kind. */
+		if (given_find(in, spec->key) || !spec->fallback)
+			r = param_check(in, spec);
+	}
+	return r;
+}
+
+void mqshm_params_free(struct mqshm_instance *in)
+{
+	size_t i;
+
+	for (i = 0; i < in->n_params; i++) {
+		free((char *)in->params[i].key);
+		free((char *)in->params[i].value);
+	}
+	free(in->params);
+}

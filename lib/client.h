@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A client: one joined descriptor with its mappings, blocks, rings and pools.
+ *
+ * The client owns its blocks, a block its ports. A ring's end hangs on its port
+ * and on the client's list of rings; both let go of it when it is detached.
+ * Everything here is used by one thread at a time.
+ */
+#ifndef LIB_CLIENT_H
+#define LIB_CLIENT_H
+
+#include <errno.h>
+#include <mqshm.h>
+
+#include "clock.h"
+#include "pool.h"
+#include "protocol.h"
+
+struct ring;
+
+/**
+ * struct mqshm_client - a client
+ * @cells: its own cells
+ * @control: its control page
+ * @gen: its word in the status region
+ * @known_gen: what that was at the last SYNC
+ * @status: the status region
+ * @last_pool: pool of the buffer that was looked up last; never NULL
+ * @pending: a push or a cursor is held back from the peers
+ * @dead: the kernel let go of it; its mappings must not be touched
+ * @forks: number of forks that had happened when it joined
+ * @clock: time for timestamps
+ * @spares: buffers in all magazines
+ * @n_refs: references dropped that the kernel has not been told of
+ * @refs: their buffers; for a client without a toggle
+ * @changed: something changed that the program was not told yet
+ * @fd: descriptor
+ * @id: number, never used again
+ * @index: of its gen word
+ * @rings_max: bound of ring numbers
+ * @buffers_max: bound of buffer numbers
+ * @read_only: payload is mapped read-only
+ * @spin_ns: how long a wait looks before it sleeps
+ * @spin_penalty: waits that do not look after one that looked in vain
+ * @spin_skip: how many of these are to come
+ * @name: the runtime's, as it was given
+ * @blocks: its blocks
+ * @rings: array[@n_rings] of its ends of rings, room for @rings_room
+ * @n_rings: their number
+ * @rings_room: room in @rings
+ * @n_pools: pools known, by index
+ * @pools: pools
+ * @by_size: their indices, smallest buffers first
+ * @no_pool: an empty one, for @last_pool
+ * @owner: thread inside a call, in a debug build
+ */
+struct mqshm_client {
+	struct proto_client cells;
+	struct mqshm_control *control;
+	const uint64_t *gen;
+	uint64_t known_gen;
+	const struct mqshm_status *status;
+	struct pool *last_pool;
+	bool pending;
+	bool dead;
+	unsigned int forks;
+	struct clock_cache clock;
+	uint32_t spares;
+	uint32_t n_refs;
+	uint32_t refs[MQSHM_BATCH_MAX / 2];
+	bool changed;
+	int fd;
+	uint64_t id;
+	uint32_t index;
+	uint32_t rings_max;
+	uint32_t buffers_max;
+	bool read_only;
+	uint64_t spin_ns;
+	uint32_t spin_penalty;
+	uint32_t spin_skip;
+	char *name;
+	struct mqshm_block *blocks;
+	struct ring **rings;
+	size_t n_rings;
+	size_t rings_room;
+	uint32_t n_pools;
+	struct pool pools[MQSHM_POOLS_MAX];
+	uint8_t by_size[MQSHM_POOLS_MAX];
+	struct pool no_pool;
+#ifdef MQSHM_DEBUG
+	int owner;
+#endif
+};
+
+/* Forks of this process since the library was loaded; the child counts one more. */
+extern unsigned int mqshm_client_forks;
+
+/* Whether its mappings are there. */
+static inline bool client_alive(const struct mqshm_client *c)
+{
+	return likely(!c->dead && c->forks == mqshm_client_forks);
+}
+
+#ifdef MQSHM_DEBUG
+/* Two threads at a time on one client: ends the program. */
+void mqshm_client_debug_enter(struct mqshm_client *c);
+void mqshm_client_debug_leave(struct mqshm_client *c);
+#else
+static inline void mqshm_client_debug_enter(struct mqshm_client *c) { (void)c; }
+static inline void mqshm_client_debug_leave(struct mqshm_client *c) { (void)c; }
+#endif
+
+/*
+ * Begins a call. A signal handler, or a program that left a call by longjmp,
+ * finds busy set: its operation would overwrite the intent of the one below.
+ */
+static inline int client_enter(struct mqshm_client *c)
+{
+	if (unlikely(!client_alive(c)))
+		return -ESHUTDOWN;
+	mqshm_client_debug_enter(c);
+	if (unlikely(__atomic_load_n(&c->control->busy, __ATOMIC_RELAXED)))
+		return -EBUSY;
+	__atomic_store_n(&c->control->busy, 1, __ATOMIC_RELAXED);
+	proto_barrier();
+	c->control->progress++;
+	return 0;
+}
+
+static inline void client_leave(struct mqshm_client *c)
+{
+	proto_barrier();
+	if (likely(!c->dead))
+		__atomic_store_n(&c->control->busy, 0, __ATOMIC_RELAXED);
+	mqshm_client_debug_leave(c);
+}
+
+/* ioctl on its descriptor; takes note of the end of the client. */
+int mqshm_client_ioctl(struct mqshm_client *c, unsigned int cmd, void *args);
+/* The same for commands that take one number. */
+int mqshm_client_command(struct mqshm_client *c, unsigned int cmd, uint64_t id);
+
+/* The gen word moved: learns what changed, takes new rings, lets go of ended ones. */
+int mqshm_client_sync(struct mqshm_client *c);
+
+static inline int client_check(struct mqshm_client *c)
+{
+	if (likely(__atomic_load_n(c->gen, __ATOMIC_ACQUIRE) == c->known_gen)) /* [G4] */
+		return 0;
+	return mqshm_client_sync(c);
+}
+
+/* The pool of buffer @b, mapped; NULL if there is no such buffer. */
+static inline struct pool *client_pool(struct mqshm_client *c, uint32_t b)
+{
+	struct pool *p = c->last_pool;
+
+	return likely(b - p->first < p->buffers) ? p : mqshm_pool_find(c, b);
+}
+
+/* Shows peers all that is held back: pushes, cursors, dropped references. */
+int mqshm_client_publish(struct mqshm_client *c);
+/* Before sleeping outside of WAIT: that, and every magazine to the depot. */
+int mqshm_client_quiesce(struct mqshm_client *c);
+
+/* "Nothing now" is about to be answered to a program that may be polling. */
+static inline void client_nothing_now(struct mqshm_client *c)
+{
+	if (c->pending || c->n_refs)
+		mqshm_client_publish(c);
+	if (c->spares)
+		mqshm_pool_return_wanted(c);
+}
+
+#endif /* LIB_CLIENT_H */

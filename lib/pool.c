@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Pools and magazines: mapping, leasing and returning in batches. */
+#include <errno.h>
+#include <string.h>
+
+#include "client.h"
+#include "pool.h"
+#include "runtime.h"
+#include "sys.h"
+
+static void pool_init(const struct mqshm_client *c, struct pool *p,
+		      const struct mqshm_pool_record *rec)
+{
+	/* What does not fit the bounds told at the join stays unknown. */
+	if (!rec->buffers || rec->first >= c->buffers_max ||
+	    rec->buffers > c->buffers_max - rec->first ||
+	    rec->stride_bytes < rec->buffer_bytes)
+		return;
+	p->first = rec->first;
+	p->buffers = rec->buffers;
+	p->buffer_bytes = rec->buffer_bytes;
+	p->stride = rec->stride_bytes;
+	p->index = rec->pool;
+	p->spare_max = rec->buffers / 8 ? rec->buffers / 8 : 1;
+	if (p->spare_max > MQSHM_BATCH_MAX)
+		p->spare_max = MQSHM_BATCH_MAX;
+	memcpy(p->name, rec->name, sizeof(p->name));
+}
+
+static void pools_sort(struct mqshm_client *c)
+{
+	uint32_t i, j;
+
+	for (i = 0; i < c->n_pools; i++) {
+		for (j = i; j > 0 && c->pools[c->by_size[j - 1]].buffer_bytes >
+				     c->pools[i].buffer_bytes; j--)
+			c->by_size[j] = c->by_size[j - 1];
+		c->by_size[j] = (uint8_t)i;
+	}
+}
+
+int mqshm_pool_query(struct mqshm_client *c)
+{
+	struct mqshm_snapshot *snap;
+	size_t i;
+	int r = mqshm_snapshot_query(c->fd, MQSHM_QUERY_RUNTIME, &snap);
+
+	if (r)
+		return r;
+	for (i = 0; i < snap->n_pools; i++) {
+		const struct mqshm_pool_record *rec = &snap->pools[i];
+
+		if (rec->pool >= MQSHM_POOLS_MAX || c->pools[rec->pool].buffers)
+			continue;
+		pool_init(c, &c->pools[rec->pool], rec);
+		if (rec->pool >= c->n_pools)
+			c->n_pools = rec->pool + 1;
+	}
+	mqshm_snapshot_free(snap);
+	pools_sort(c);
+	return 0;
+}
+
+static int pool_map_region(struct mqshm_client *c, const struct pool *p, uint32_t what,
+			   size_t bytes, bool writable, void **out)
+{
+	return mqshm_sys_map(c->fd, MQSHM_MMAP_OFFSET(what, p->index), bytes, writable, out);
+}
+
+int mqshm_pool_map(struct mqshm_client *c, struct pool *p)
+{
+	void *w = NULL, *meta = NULL, *payload = NULL;
+	int r;
+
+	r = pool_map_region(c, p, MQSHM_MMAP_W, sizeof(*p->w) * p->buffers, true, &w);
+	if (!r)
+		r = pool_map_region(c, p, MQSHM_MMAP_META, sizeof(*p->meta) * p->buffers,
+				    true, &meta);
+	if (!r)
+		r = pool_map_region(c, p, MQSHM_MMAP_PAYLOAD,
+				    (size_t)p->stride * p->buffers, !c->read_only, &payload);
+	if (r) {
+		mqshm_sys_unmap(meta, sizeof(*p->meta) * p->buffers);
+		mqshm_sys_unmap(w, sizeof(*p->w) * p->buffers);
+		return r;
+	}
+	p->w = w;
+	p->meta = meta;
+	p->payload = payload;
+	return 0;
+}
+
+void mqshm_pool_unmap(struct pool *p)
+{
+	if (!p->w)
+		return;
+	mqshm_sys_unmap(p->payload, (size_t)p->stride * p->buffers);
+	mqshm_sys_unmap(p->meta, sizeof(*p->meta) * p->buffers);
+	mqshm_sys_unmap(p->w, sizeof(*p->w) * p->buffers);
+	p->w = NULL;
+}
+
+static const struct pool *pool_scan(const struct mqshm_client *c, uint32_t b)
+{
+	uint32_t i;
+
+	for (i = 0; i < c->n_pools; i++) {
+		if (b - c->pools[i].first < c->pools[i].buffers)
+			return &c->pools[i];
+	}
+	return NULL;
+}
+
+__attribute__((noinline)) struct pool *mqshm_pool_find(struct mqshm_client *c, uint32_t b)
+{
+	struct pool *p = (struct pool *)pool_scan(c, b);
+
+	if (!p && !mqshm_pool_query(c))
+		p = (struct pool *)pool_scan(c, b);
+	if (!p || (!p->w && mqshm_pool_map(c, p)))
+		return NULL;
+	c->last_pool = p;
+	return p;
+}
+
+bool mqshm_pool_known(const struct mqshm_client *c, uint32_t b)
+{
+	return pool_scan(c, b) != NULL;
+}
+
+const struct pool *mqshm_pool_lookup(const struct mqshm_client *c, uint32_t b)
+{
+	const struct pool *p = c->last_pool;
+
+	if (unlikely(b - p->first >= p->buffers))
+		p = pool_scan(c, b);
+	return p && p->w ? p : NULL;
+}
+
+int mqshm_pool_lease(struct mqshm_client *c, struct pool *p, bool wait,
+		     uint64_t deadline_ns)
+{
+	struct mqshm_lease_args args = {
+		.size = sizeof(args),
+		.flags = wait ? MQSHM_LEASE_F_WAIT : 0,
+		.pool = p->index,
+		.count = p->spare_max,
+		.gen = wait ? c->known_gen : 0,
+		.deadline_ns = wait ? clock_kernel_deadline(deadline_ns) : 0,
+	};
+	uint32_t i;
+	int r = p->w ? 0 : mqshm_pool_map(c, p);
+
+	if (r)
+		return r;
+	r = mqshm_client_ioctl(c, MQSHM_IOC_LEASE, &args);
+	c->clock.stale = true;
+	if (r)
+		return r;
+	for (i = args.out_count; i-- > 0;) {
+		if (i >= MQSHM_BATCH_MAX || p->spare == p->spare_max ||
+		    args.buffers[i] - p->first >= p->buffers)
+			continue;
+		p->magazine[p->spare++] = args.buffers[i];
+		c->spares++;
+	}
+	return p->spare ? 0 : -EAGAIN;
+}
+
+/*
+ * After a RETURN or WAIT: what the kernel took has hold 0. @refused: it stopped
+ * at one that is not this client's alone any more, which is no spare then.
+ * Returns whether the refused one was met.
+ */
+static bool magazine_forget(struct mqshm_client *c, struct pool *p, bool refused)
+{
+	uint32_t i, kept = 0;
+
+	for (i = 0; i < p->spare; i++) {
+		uint32_t b = p->magazine[i];
+
+		if (c->dead || !c->cells.hold[b])
+			continue;
+		if (refused) {
+			refused = false;
+			continue;
+		}
+		p->magazine[kept++] = b;
+	}
+	c->spares -= p->spare - kept;
+	p->spare = kept;
+	return refused;
+}
+
+void mqshm_pool_forget(struct mqshm_client *c, bool refused)
+{
+	uint32_t i;
+
+	for (i = 0; i < c->n_pools; i++)
+		refused = magazine_forget(c, &c->pools[i], refused);
+}
+
+uint32_t mqshm_pool_collect(const struct mqshm_client *c, uint32_t *buffers, uint32_t n)
+{
+	uint32_t i, got = 0;
+
+	for (i = 0; i < c->n_pools && got < n; i++) {
+		const struct pool *p = &c->pools[i];
+		uint32_t m = p->spare < n - got ? p->spare : n - got;
+
+		memcpy(&buffers[got], p->magazine, m * sizeof(*buffers));
+		got += m;
+	}
+	return got;
+}
+
+/* The first @n of the magazine, which were put there first. */
+static void magazine_return(struct mqshm_client *c, struct pool *p, uint32_t n)
+{
+	struct mqshm_return_args args = { .size = sizeof(args), .count = n };
+	int r;
+
+	memcpy(args.buffers, p->magazine, n * sizeof(args.buffers[0]));
+	r = mqshm_client_ioctl(c, MQSHM_IOC_RETURN, &args);
+	magazine_forget(c, p, r == -EINVAL);
+}
+
+void mqshm_pool_take(struct mqshm_client *c, struct pool *p, uint32_t b)
+{
+	if (unlikely(p->spare == p->spare_max)) {
+		magazine_return(c, p, (p->spare_max + 1) / 2);
+		if (p->spare == p->spare_max)
+			return;		/* the call failed: it stays in the hand */
+	}
+	p->magazine[p->spare++] = b;
+	c->spares++;
+	if (unlikely(__atomic_load_n(&c->status->wanted[p->index], __ATOMIC_RELAXED))) /* [B1] */
+		magazine_return(c, p, p->spare);
+}
+
+void mqshm_pool_return_wanted(struct mqshm_client *c)
+{
+	uint32_t i;
+
+	for (i = 0; i < c->n_pools && !c->dead; i++) {
+		struct pool *p = &c->pools[i];
+
+		if (p->spare && __atomic_load_n(&c->status->wanted[i],
+						__ATOMIC_RELAXED))	/* [B1] */
+			magazine_return(c, p, p->spare);
+	}
+}
+
+void mqshm_pool_return_all(struct mqshm_client *c)
+{
+	int r = 0;
+
+	while (c->spares && (!r || r == -EINVAL)) {
+		struct mqshm_return_args args = { .size = sizeof(args) };
+
+		args.count = mqshm_pool_collect(c, args.buffers, MQSHM_BATCH_MAX);
+		r = mqshm_client_ioctl(c, MQSHM_IOC_RETURN, &args);
+		mqshm_pool_forget(c, r == -EINVAL);
+	}
+}
+
+/* RELEASE of all that was dropped, after DUP of @b by @n if that is not 0. */
+static int refs_send(struct mqshm_client *c, uint32_t b, uint32_t n)
+{
+	struct mqshm_ref_args args = { .size = sizeof(args) };
+	uint32_t i;
+	int r;
+
+	if (n)
+		args.refs[args.count++] = (struct mqshm_ref) { b, (int32_t)n };
+	for (i = 0; i < c->n_refs; i++)
+		args.refs[args.count++] = (struct mqshm_ref) { c->refs[i], -1 };
+	c->n_refs = 0;
+	if (!args.count)
+		return 0;
+	r = mqshm_client_ioctl(c, MQSHM_IOC_REF, &args);
+	if (!r || c->dead)
+		return r;
+	/* A RELEASE that was refused is no reference of ours: forget it. */
+	if (!n || args.out_done)
+		r = 0;
+	for (i = args.out_done + 1; i < args.count; i++)
+		c->refs[c->n_refs++] = args.refs[i].buffer;
+	return r;
+}
+
+int mqshm_pool_ref(struct mqshm_client *c, uint32_t b, uint32_t n)
+{
+	return refs_send(c, b, n);
+}
+
+int mqshm_pool_flush_refs(struct mqshm_client *c)
+{
+	return refs_send(c, 0, 0);
+}
+
+void mqshm_pool_unref(struct mqshm_client *c, const struct pool *p, uint32_t b)
+{
+	uint32_t max = sizeof(c->refs) / sizeof(c->refs[0]);
+
+	c->refs[c->n_refs++] = b;
+	if (c->n_refs >= max || c->n_refs >= p->spare_max ||
+	    __atomic_load_n(&c->status->wanted[p->index], __ATOMIC_RELAXED)) /* [B1] */
+		mqshm_pool_flush_refs(c);
+}
