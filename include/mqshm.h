@@ -470,7 +470,8 @@ struct mqshm_instance;
  * @state_bytes: size of its state, zeroed, at mqshm_instance_state()
  * @initialize: read parameters, add ports; the block is not registered yet
  * @start: before the first work; the block is registered
- * @work: do one piece of work without sleeping longer than needed
+ * @work: do one piece of work without sleeping longer than needed. Called when an
+ *	input has a message, once for each input that ends, and for a source freely
  * @stop: after the last work; outputs still take messages
  * @cleanup: free what initialize and start made; always called
  *

@@ -255,26 +255,27 @@ void mqshm_block_remove_all(struct mqshm_client *c, struct list_head *dead)
 	}
 }
 
-/* By anybody who may change the graph: the owner learns of it by SYNC. */
-int mqshm_block_stop(struct mqshm_runtime *rt, u64 id)
+/*
+ * By anybody who may change the graph, and through the descriptor that owns the
+ * block (@own, or NULL): the owner learns of it by SYNC.
+ */
+int mqshm_block_stop(struct mqshm_runtime *rt, const struct mqshm_client *own, u64 id)
 {
+	int ret = -ENOENT, permission = mqshm_runtime_permission(rt, MQSHM_MAY_CHANGE);
 	struct mqshm_wakes wakes;
 	struct mqshm_block *block;
-	int ret;
 
-	ret = mqshm_runtime_permission(rt, MQSHM_MAY_CHANGE);
-	if (ret)
-		return ret;
 	mqshm_wakes_init(&wakes);
-	ret = -ENOENT;
 	mutex_lock(&rt->lock);
 	list_for_each_entry(block, &rt->blocks, node) {
 		if (block->id != id)
 			continue;
+		ret = block->client == own ? 0 : permission;
+		if (ret)
+			break;
 		block->stopping = true;
 		block->client->stops = true;
 		mqshm_client_notify(block->client, &wakes);
-		ret = 0;
 		break;
 	}
 	mutex_unlock(&rt->lock);

@@ -158,6 +158,7 @@ struct mqshm_client *mqshm_client_join(struct mqshm_runtime *rt,
 
 err_settle:
 	mqshm_settle(c, MQSHM_DEPARTED_DETACH);
+	mqshm_map_gone(c);
 err_put:
 	mqshm_client_put(c);
 	return ERR_PTR(ret);
@@ -191,8 +192,12 @@ void mqshm_client_shut(struct mqshm_client *c, u32 how)
 /* Under RCU or with a reference; without locks: see struct mqshm_wakes. */
 void mqshm_client_wake(struct mqshm_client *c)
 {
+	__poll_t what = EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
+
+	if (READ_ONCE(c->dead))
+		what |= EPOLLERR | EPOLLHUP;
 	atomic_inc(&c->wakeups);
-	wake_up_poll(&c->wq, EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM);
+	wake_up_poll(&c->wq, what);
 	mqshm_port_signal_all(c);
 }
 
@@ -208,6 +213,8 @@ void mqshm_wakes_fire(struct mqshm_runtime *rt, struct mqshm_wakes *wakes)
 			mqshm_client_wake(c);
 		rcu_read_unlock();
 	}
+	if (wakes->changed)
+		mqshm_runtime_changed(rt);
 	mqshm_wakes_init(wakes);
 }
 
@@ -217,7 +224,9 @@ void mqshm_client_notify(struct mqshm_client *c, struct mqshm_wakes *wakes)
 	u64 *gen = mqshm_client_gen(c);
 
 	lockdep_assert_held(&c->rt->lock);
+	/* after what it tells of; pairs with the client's acquire */
 	smp_store_release(gen, *gen + 1);
+	smp_mb(); /* who takes the event and finds nothing armed: ARM sees gen */
 	atomic_set(&c->graph_event, 1);
 	__set_bit(c->index, wakes->clients);
 }

@@ -44,7 +44,12 @@ struct mqshm_mm;
  * @pending: ends of rings it has not taken yet; protected by the runtime's lock
  * @stops: a stop was asked for that it has not been told of; protected by the
  *	runtime's lock
+ * @reserve: buffers leased less those returned: with what @control counts, how many
+ *	of those in its hands the program never got; protected by @lock
+ * @freed: last references that the kernel dropped for it; protected by @lock
  * @synced_gen: gen word told by the last SYNC; protected by @lock
+ * @polled: its descriptor was polled: rings that it gets later are armed for that;
+ *	protected by @lock
  *
  * @lease_node: in the waiters of a pool, protected by that pool's lock
  * @leasing: a LEASE of this client waits; only one may
@@ -61,7 +66,8 @@ struct mqshm_mm;
  * @binding: its memory's notifier; constant
  * @mm: only to be compared
  * @mm_node: in the notifier's list, protected by its lock
- * @mapping: mappings of its descriptor
+ * @mapping: mappings of its descriptor, NULL once that is released; protected by
+ *	@map_lock
  * @map_lock: held shared by a page fault; nobody who settles a dead memory takes it
  * @revoked: no page is mapped any more; protected by @map_lock
  */
@@ -87,7 +93,10 @@ struct mqshm_client {
 	struct list_head ports;
 	struct list_head pending;
 	bool stops;
+	u64 reserve;
+	u64 freed;
 	u64 synced_gen;
+	bool polled;
 
 	struct list_head lease_node;
 	atomic_t leasing;

@@ -6,6 +6,7 @@
 #include <linux/ktime.h>
 #include <linux/log2.h>
 #include <linux/nospec.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -15,6 +16,7 @@
 #include "region.h"
 #include "ring.h"
 #include "runtime.h"
+#include "user.h"
 #include "wake.h"
 
 /* Under RCU; the ring may be anybody's. */
@@ -37,6 +39,13 @@ struct mqshm_conn *mqshm_conn_of(struct mqshm_client *c, u32 ring, unsigned int 
 		conn = NULL;
 	rcu_read_unlock();
 	return conn;
+}
+
+/* What a ring of this shift is charged to the owner of the runtime. */
+static u64 ring_bytes(u32 shift)
+{
+	return PAGE_SIZE + PAGE_ALIGN(sizeof(struct mqshm_ring_producer) +
+				      (sizeof(u64) << shift));
 }
 
 static void conn_free_rcu(struct rcu_head *rcu)
@@ -65,14 +74,20 @@ static struct mqshm_conn *conn_new(struct mqshm_runtime *rt)
 	return conn;
 }
 
+/* Charged to the owner of the runtime, whoever connects. */
 static int conn_alloc_slots(struct mqshm_conn *conn, u32 depth)
 {
 	struct mqshm_ring_producer *producer;
 	u32 shift = order_base_2(depth);
+	int ret;
 
+	ret = mqshm_user_charge_bytes(conn->rt->user, ring_bytes(shift));
+	if (ret)
+		return ret;
 	conn->producer = mqshm_region_new(struct_size(producer, slots, 1UL << shift), false);
 	if (IS_ERR(conn->producer)) {
 		conn->producer = NULL;
+		mqshm_user_uncharge_bytes(conn->rt->user, ring_bytes(shift));
 		return -ENOMEM;
 	}
 	conn->depth = depth;
@@ -80,11 +95,34 @@ static int conn_alloc_slots(struct mqshm_conn *conn, u32 depth)
 	return 0;
 }
 
+/*
+ * A block whose client is being settled gets no more ends: its settle drops the
+ * runtime's lock between letting go of its ends and removing its blocks. It set
+ * dead before it first took that lock, so that whoever holds the lock and does not
+ * see it comes before all of that.
+ */
+static struct mqshm_block *conn_find_block(struct mqshm_runtime *rt, const char *name)
+{
+	struct mqshm_block *block = mqshm_block_find(rt, name);
+
+	return block && !READ_ONCE(block->client->dead) ? block : NULL;
+}
+
+static void conn_free_slots(struct mqshm_conn *conn)
+{
+	if (!conn->producer)
+		return;
+	mqshm_user_uncharge_bytes(conn->rt->user, ring_bytes(conn->shift));
+	mqshm_region_put(conn->producer);
+	conn->producer = NULL;
+	conn->depth = 0;
+}
+
 static int conn_find_ports(struct mqshm_runtime *rt, struct mqshm_connect_args *args,
 			   struct mqshm_port *ports[2])
 {
-	struct mqshm_block *from = mqshm_block_find(rt, args->from_block);
-	struct mqshm_block *to = mqshm_block_find(rt, args->to_block);
+	struct mqshm_block *from = conn_find_block(rt, args->from_block);
+	struct mqshm_block *to = conn_find_block(rt, args->to_block);
 
 	args->out_which = 0;
 	if (!from)
@@ -222,13 +260,17 @@ int mqshm_conn_connect(struct mqshm_runtime *rt, struct mqshm_connect_args *args
 			break;
 		ret = mqshm_region_populate(rt->status, page);
 		if (!ret && conn->depth != depth) {
-			mqshm_region_put(conn->producer);
+			conn_free_slots(conn);
 			ret = conn_alloc_slots(conn, depth);
 		}
+		/* somebody may make the port anew each time, with another depth */
+		if (!ret && signal_pending(current))
+			ret = -EINTR;
 		if (ret)
 			break;
 	}
 	if (ret) {
+		conn_free_slots(conn);
 		conn_free_rcu(&conn->rcu);
 		return ret;
 	}
@@ -275,7 +317,7 @@ int mqshm_conn_disconnect(struct mqshm_runtime *rt, u64 id)
 	return ret;
 }
 
-static void conn_remove(struct mqshm_conn *conn)
+static void conn_remove(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 {
 	struct mqshm_runtime *rt = conn->rt;
 
@@ -285,6 +327,8 @@ static void conn_remove(struct mqshm_conn *conn)
 	RCU_INIT_POINTER(rt->rings[conn->ring], NULL);
 	list_del(&conn->node);
 	rt->n_conns--;
+	mqshm_user_uncharge_bytes(rt->user, ring_bytes(conn->shift));
+	wakes->changed = true;
 	call_rcu(&conn->rcu, conn_free_rcu);
 }
 
@@ -339,7 +383,7 @@ u64 mqshm_conn_let_go(struct mqshm_conn *conn, unsigned int dir, u32 why,
 	if (last || dir == MQSHM_DIR_IN)
 		drained = mqshm_ring_drain(conn, wakes);
 	if (last)
-		conn_remove(conn);
+		conn_remove(conn, wakes);
 	return drained;
 }
 
@@ -379,6 +423,9 @@ static void conn_attach(struct mqshm_end *end, struct mqshm_event *event)
 	spin_lock(&conn->lock);
 	end->state = MQSHM_END_ATTACHED;
 	spin_unlock(&conn->lock);
+	/* an edge-triggered or multishot poller comes again only after a wake */
+	if (end->client->polled)
+		mqshm_ring_arm(conn, dir, MQSHM_SLEEPER_POLL);
 	list_move_tail(&end->node, &end->port->ends);
 }
 
@@ -417,4 +464,5 @@ void mqshm_conn_sync(struct mqshm_client *c, struct mqshm_client_sync_args *args
 	if (!args->out_more)
 		c->synced_gen = args->out_gen;
 	mutex_unlock(&rt->lock);
+	smp_mb(); /* K2: flags of rings armed above, before the client looks at them */
 }

@@ -39,6 +39,7 @@ static int file_release(struct inode *inode, struct file *file)
 
 	if (mf->client) {
 		mqshm_settle(mf->client, MQSHM_DEPARTED_RELEASE);
+		mqshm_map_gone(mf->client);
 		mqshm_client_put(mf->client);
 	}
 	if (mf->rt) {

@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "abi.h"
 #include "block.h"
 #include "client.h"
 #include "conn.h"
@@ -109,8 +110,12 @@ static int ioc_query(struct mqshm_file *mf, union mqshm_args *args)
 	void *data;
 	int ret = 0;
 
-	if (query->what == MQSHM_QUERY_RUNTIME && !rt)
-		return -EBADFD;
+	if (query->what == MQSHM_QUERY_RUNTIME) {
+		if (!rt)
+			return -EBADFD;
+		if (READ_ONCE(rt->removed))
+			return -ESHUTDOWN;
+	}
 	data = mqshm_query(rt, query);
 	if (IS_ERR(data))
 		return PTR_ERR(data);
@@ -139,7 +144,7 @@ static int ioc_disconnect(struct mqshm_file *mf, union mqshm_args *args)
 
 static int ioc_block_stop(struct mqshm_file *mf, union mqshm_args *args)
 {
-	return mqshm_block_stop(mf->rt, args->id.id);
+	return mqshm_block_stop(mf->rt, smp_load_acquire(&mf->client), args->id.id);
 }
 
 static int ioc_client_join(struct mqshm_file *mf, union mqshm_args *args)

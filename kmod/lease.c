@@ -51,13 +51,16 @@ static int lease_one_locked(struct mqshm_client *c, struct mqshm_pool *pool,
 static int lease_some_locked(struct mqshm_client *c, struct mqshm_pool *pool,
 			     struct mqshm_lease_args *args, unsigned int *page)
 {
+	/* nobody has more than an eighth in reserve */
+	u32 most = min3(args->count, max(1U, pool->count / 8), (u32)MQSHM_BATCH_MAX);
 	int ret = 0;
 
-	while (args->out_count < args->count) {
+	while (args->out_count < most) {
 		ret = lease_one_locked(c, pool, page);
 		if (ret < 0)
 			break;
 		args->buffers[args->out_count++] = ret;
+		c->reserve++;
 	}
 	return args->out_count ? 0 : ret;
 }
@@ -171,8 +174,6 @@ int mqshm_lease(struct mqshm_client *c, struct mqshm_lease_args *args)
 							MQSHM_POOLS_MAX)]);
 	if (!pool)
 		return -ENOENT;
-	/* nobody has more than an eighth in reserve */
-	args->count = min3(args->count, max(1U, pool->count / 8), (u32)MQSHM_BATCH_MAX);
 	if (args->flags & MQSHM_LEASE_F_WAIT)
 		return lease_wait(c, pool, args);
 	return lease_try(c, pool, args, false);
@@ -191,6 +192,7 @@ static int return_one(struct mqshm_client *c, u32 buffer, struct mqshm_wakes *wa
 	if ((w & MQSHM_W_COUNT_MASK) != 1)
 		return -EINVAL;
 	WRITE_ONCE(*hold, 0);
+	c->reserve--;
 	mqshm_pool_put(pool, buffer, wakes);
 	return 0;
 }
@@ -225,7 +227,7 @@ static int ref_one(struct mqshm_client *c, const struct mqshm_ref *ref,
 		return -EINVAL;
 	if (ref->delta < 0) {
 		WRITE_ONCE(*hold, held - 1);
-		mqshm_pool_sub(pool, ref->buffer, 1, wakes);
+		c->freed += mqshm_pool_sub(pool, ref->buffer, 1, wakes);
 		return 0;
 	}
 	w = mqshm_pool_w(pool, ref->buffer);

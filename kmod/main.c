@@ -27,6 +27,7 @@
  *		  mqshm_pool.lock	(spin) a depot
  *	mmap_lock
  *	  mqshm_client.map_lock	page faults against revoking
+ *	    i_mmap_rwsem	revoking
  *	  mqshm_client.lock	mapping, only to look
  *
  * table_lock is taken with mqshm_runtime.lock inside and never with a client's.
@@ -41,6 +42,10 @@
 
 #include "file.h"
 #include "mm.h"
+
+#ifndef CONFIG_64BIT
+#error "mqshm needs a 64-bit kernel: a client's intent is one word that must not be torn"
+#endif
 
 static struct miscdevice mqshm_device = {
 	.minor	= MISC_DYNAMIC_MINOR,

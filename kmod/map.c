@@ -207,6 +207,17 @@ void mqshm_map_revoke(struct mqshm_client *c)
 {
 	down_write(&c->map_lock);
 	c->revoked = true;
+	/* under the lock: the descriptor may be on its way out, mqshm_map_gone() */
+	if (c->mapping)
+		unmap_mapping_range(c->mapping, 0, 0, 1);
 	up_write(&c->map_lock);
-	unmap_mapping_range(c->mapping, 0, 0, 1);
+}
+
+/* The descriptor ends, so nothing is mapped; whoever has the client stays off it. */
+void mqshm_map_gone(struct mqshm_client *c)
+{
+	down_write(&c->map_lock);
+	c->revoked = true;
+	c->mapping = NULL;
+	up_write(&c->map_lock);
 }

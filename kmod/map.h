@@ -7,5 +7,6 @@ struct vm_area_struct;
 
 int mqshm_map(struct mqshm_client *c, struct vm_area_struct *vma);
 void mqshm_map_revoke(struct mqshm_client *c);
+void mqshm_map_gone(struct mqshm_client *c);
 
 #endif /* MQSHM_MAP_H */

@@ -9,6 +9,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "client.h"
 #include "mm.h"
@@ -26,12 +27,16 @@ struct mqshm_mm {
 	struct list_head clients;
 };
 
+/* Memories that are not freed yet: that happens late, in code of this module. */
+static atomic_t bindings;
+
 static struct mmu_notifier *binding_alloc(struct mm_struct *mm)
 {
 	struct mqshm_mm *binding = kzalloc(sizeof(*binding), GFP_KERNEL_ACCOUNT);
 
 	if (!binding)
 		return ERR_PTR(-ENOMEM);
+	atomic_inc(&bindings);
 	mutex_init(&binding->lock);
 	INIT_LIST_HEAD(&binding->clients);
 	return &binding->notifier;
@@ -40,6 +45,8 @@ static struct mmu_notifier *binding_alloc(struct mm_struct *mm)
 static void binding_free(struct mmu_notifier *notifier)
 {
 	kfree(container_of(notifier, struct mqshm_mm, notifier));
+	if (atomic_dec_and_test(&bindings))
+		wake_up_var(&bindings);
 }
 
 static struct mqshm_client *binding_take_client(struct mqshm_mm *binding)
@@ -115,11 +122,13 @@ bool mqshm_mm_is_mine(const struct mqshm_client *c)
 	return current->mm == c->mm;
 }
 
-/* The caller is the last thread of the process that joined, on its way out. */
+/*
+ * The caller is the last thread of the process that joined, on its way out. It has
+ * no memory any more: exit gives that up before the files.
+ */
 bool mqshm_mm_last_thread(const struct mqshm_client *c)
 {
-	return task_tgid(current) == c->tgid && mqshm_mm_is_mine(c) &&
-	       !atomic_read(&current->signal->live);
+	return task_tgid(current) == c->tgid && !atomic_read(&current->signal->live);
 }
 
 /* The process that joined is gone, though its memory may live on. */
@@ -140,8 +149,9 @@ u64 mqshm_mm_process_start_ns(void)
 	return current->group_leader->start_time;
 }
 
-/* Before the module goes: notifiers are freed late. */
+/* Before the module goes: the last of them is freed, and its callback has returned. */
 void mqshm_mm_synchronize(void)
 {
+	wait_var_event(&bindings, !atomic_read(&bindings));
 	mmu_notifier_synchronize();
 }

@@ -85,17 +85,18 @@ static void pool_quarantine(struct mqshm_pool *pool, u32 buffer)
 
 	mqshm_runtime_taint(pool->rt);
 	spin_lock(&pool->lock);
-	if (!__test_and_set_bit(i, pool->quarantined))
+	/* one that lies in the depot is put right when it is leased */
+	if (!test_bit(i, pool->in_depot) && !__test_and_set_bit(i, pool->quarantined))
 		pool->n_quarantined++;
 	spin_unlock(&pool->lock);
 }
 
 /*
- * Drops @n references to @buffer. One unconditional subtraction: a loop on a word
+ * Drops @n references to @buffer and says whether they were the last. One unconditional subtraction: a loop on a word
  * that clients write might never end. If it was too much it is undone, which
  * restores the toggles that the borrow went through as well.
  */
-void mqshm_pool_sub(struct mqshm_pool *pool, u32 buffer, u32 n,
+bool mqshm_pool_sub(struct mqshm_pool *pool, u32 buffer, u32 n,
 		    struct mqshm_wakes *wakes)
 {
 	atomic64_t *w = mqshm_pool_w(pool, buffer);
@@ -107,7 +108,9 @@ void mqshm_pool_sub(struct mqshm_pool *pool, u32 buffer, u32 n,
 	} else if (count == n) {
 		atomic64_inc(w);	/* rests at 1 in the depot */
 		mqshm_pool_put(pool, buffer, wakes);
+		return true;
 	}
+	return false;
 }
 
 /*

@@ -70,7 +70,7 @@ int mqshm_pool_create(struct mqshm_runtime *rt, struct mqshm_pool_create_args *a
 void mqshm_pool_free(struct mqshm_pool *pool);
 struct mqshm_pool *mqshm_pool_of(struct mqshm_runtime *rt, u32 buffer);
 atomic64_t *mqshm_pool_w(const struct mqshm_pool *pool, u32 buffer);
-void mqshm_pool_sub(struct mqshm_pool *pool, u32 buffer, u32 n,
+bool mqshm_pool_sub(struct mqshm_pool *pool, u32 buffer, u32 n,
 		    struct mqshm_wakes *wakes);
 void mqshm_pool_put(struct mqshm_pool *pool, u32 buffer, struct mqshm_wakes *wakes);
 void mqshm_pool_reset(struct mqshm_pool *pool);

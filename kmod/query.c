@@ -6,6 +6,7 @@
 #include <linux/cred.h>
 #include <linux/ktime.h>
 #include <linux/pid.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/user_namespace.h>
@@ -67,6 +68,7 @@ void mqshm_query_hand(const struct mqshm_client *c, u64 *refs, u64 *buffers)
 				*buffers += !!((word >> k) & 0xffff);
 			}
 		}
+		cond_resched();
 	}
 }
 
@@ -81,7 +83,8 @@ static void totals_add_clients(struct mqshm_runtime *rt, struct mqshm_totals *to
 		if (!c)
 			continue;
 		totals->allocated += READ_ONCE(mqshm_client_control(c)->allocated);
-		totals->freed += READ_ONCE(mqshm_client_control(c)->freed);
+		totals->freed += READ_ONCE(mqshm_client_control(c)->freed) +
+				 READ_ONCE(c->freed);
 		totals->ioctls += atomic64_read(&c->ioctls);
 	}
 }
@@ -124,7 +127,7 @@ static void query_runtime(struct query *q, struct mqshm_runtime *rt)
 	r->created_ns = rt->created_ns;
 	r->memory_bytes = rt->memory_bytes;
 	r->allocated = totals.allocated;
-	r->freed = totals.freed;
+	r->freed = totals.freed + atomic64_read(&rt->drained_freed);
 	r->messages = totals.messages;
 	r->bytes = totals.bytes;
 	r->settled = totals.settled;

@@ -108,7 +108,7 @@ void mqshm_ring_wake_locked(struct mqshm_conn *conn, unsigned int dir,
 u64 mqshm_ring_drain(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 {
 	struct mqshm_ring_consumer *consumer = mqshm_ring_consumer(conn);
-	u64 left = 1ULL << conn->shift, drained = 0, slot, phead;
+	u64 left = 1ULL << conn->shift, drained = 0, freed = 0, slot, phead;
 	struct mqshm_pool *pool;
 	unsigned int chunk;
 	bool more = true;
@@ -126,7 +126,8 @@ u64 mqshm_ring_drain(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 			drained++;
 			pool = mqshm_pool_of(conn->rt, MQSHM_SLOT_BUFFER(slot));
 			if (pool)
-				mqshm_pool_sub(pool, MQSHM_SLOT_BUFFER(slot), 1, wakes);
+				freed += mqshm_pool_sub(pool, MQSHM_SLOT_BUFFER(slot), 1,
+							wakes);
 			else
 				mqshm_runtime_taint(conn->rt);
 		}
@@ -134,6 +135,7 @@ u64 mqshm_ring_drain(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 		spin_unlock(&conn->lock);
 		cond_resched();
 	}
+	atomic64_add(freed, &conn->rt->drained_freed);
 	return drained;
 }
 

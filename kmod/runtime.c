@@ -3,6 +3,7 @@
  * The table of runtimes: who may make, find and remove one, and when it ends.
  */
 #include <linux/capability.h>
+#include <linux/ctype.h>
 #include <linux/cred.h>
 #include <linux/ktime.h>
 #include <linux/module.h>
@@ -19,6 +20,19 @@
 #include "runtime.h"
 #include "settle.h"
 #include "user.h"
+
+/* What a runtime may ask for at most; the ABI's own bounds hold as well. */
+#define CEILING(name, value, what)				\
+	static unsigned int max_##name = (value);		\
+	module_param(max_##name, uint, 0644);			\
+	MODULE_PARM_DESC(max_##name, what " (" #value ")")
+
+CEILING(clients, 256, "Clients that a runtime may take");
+CEILING(blocks, 4096, "Blocks that a runtime may take");
+CEILING(ports, 256, "Ports that a block may have");
+CEILING(connections, 4096, "Connections that a runtime may take");
+CEILING(pools, 32, "Pools that a runtime may take");
+CEILING(buffers, 1048576, "Buffers that a runtime may take");
 
 static DEFINE_MUTEX(table_lock);
 static LIST_HEAD(table);
@@ -50,9 +64,13 @@ struct mqshm_runtime *mqshm_runtime_table_next(struct mqshm_runtime *rt)
 
 bool mqshm_name_valid(const char *name, size_t size, char separator)
 {
-	size_t len = strnlen(name, size);
+	size_t i, len = strnlen(name, size);
 
-	return len && len < size && !(separator && strchr(name, separator));
+	/* a newline would forge a line of fdinfo, or of a listing */
+	for (i = 0; i < len; i++)
+		if (iscntrl(name[i]) || (separator && name[i] == separator))
+			return false;
+	return len && len < size;
 }
 
 int mqshm_runtime_permission(const struct mqshm_runtime *rt, unsigned int may)
@@ -93,6 +111,8 @@ static void runtime_release(struct kref *ref)
 		mqshm_pool_free(rt->pools[i]);
 	for (i = 0; i < MQSHM_DEPARTED; i++)
 		put_pid(rt->departed[i].pid);
+	if (rt->charged)
+		mqshm_user_uncharge_runtime(rt->user);
 	mqshm_user_put(rt->user);
 	call_rcu(&rt->rcu, runtime_free_rcu);
 	module_put(THIS_MODULE);
@@ -103,28 +123,24 @@ void mqshm_runtime_put(struct mqshm_runtime *rt)
 	kref_put(&rt->ref, runtime_release);
 }
 
-/* Fills in defaults and checks bounds. */
-static int limits_check(struct mqshm_limits *limits)
+/* 0 stands for the default, or for the ceiling if that is lower. */
+static int limit_check(u32 *limit, u32 fallback, u32 ceiling, u32 bound)
 {
-	static const struct mqshm_limits fallback = {
-		.clients = 128, .blocks = 256, .ports = 32,
-		.connections = 512, .pools = 16, .buffers = 65536,
-	}, ceiling = {
-		.clients = MQSHM_CLIENTS_MAX, .blocks = 65536, .ports = 256,
-		.connections = MQSHM_RINGS_MAX, .pools = MQSHM_POOLS_MAX,
-		.buffers = MQSHM_BUFFERS_MAX,
-	};
-	const u32 *from = (const u32 *)&fallback, *most = (const u32 *)&ceiling;
-	u32 *limit = (u32 *)limits;
-	unsigned int i;
+	ceiling = min(ceiling, bound);
+	if (!*limit)
+		*limit = min(fallback, ceiling);
+	return *limit > ceiling ? -EINVAL : 0;
+}
 
-	for (i = 0; i < sizeof(*limits) / sizeof(u32); i++) {
-		if (!limit[i])
-			limit[i] = from[i];
-		if (limit[i] > most[i])
-			return -EINVAL;
-	}
-	return 0;
+static int limits_check(struct mqshm_limits *l)
+{
+	return limit_check(&l->clients, 128, READ_ONCE(max_clients), MQSHM_CLIENTS_MAX) ?:
+	       limit_check(&l->blocks, 256, READ_ONCE(max_blocks), 65536) ?:
+	       limit_check(&l->ports, 32, READ_ONCE(max_ports), 256) ?:
+	       limit_check(&l->connections, 512, READ_ONCE(max_connections),
+			   MQSHM_RINGS_MAX) ?:
+	       limit_check(&l->pools, 16, READ_ONCE(max_pools), MQSHM_POOLS_MAX) ?:
+	       limit_check(&l->buffers, 65536, READ_ONCE(max_buffers), MQSHM_BUFFERS_MAX);
 }
 
 static int gid_check(u32 gid, kgid_t *out)
@@ -253,8 +269,10 @@ struct mqshm_runtime *mqshm_runtime_create(struct mqshm_runtime_create_args *arg
 		ret = mqshm_user_charge_runtime(fresh->user);
 		rt = ret ? ERR_PTR(ret) : fresh;
 	}
-	if (rt == fresh)
+	if (rt == fresh) {
+		fresh->charged = true;
 		list_add_tail(&mqshm_runtime_get(fresh)->node, &table);
+	}
 	mutex_unlock(&table_lock);
 
 	if (!IS_ERR(rt)) {
@@ -314,7 +332,6 @@ static int runtime_unlink(struct mqshm_runtime *rt, const unsigned int *busy)
 	if (ret)
 		return ret;
 
-	mqshm_user_uncharge_runtime(rt->user);
 	mqshm_runtime_changed(rt);
 	mqshm_runtime_put(rt);
 	return 0;
@@ -369,7 +386,13 @@ int mqshm_runtime_remove(struct mqshm_runtime *rt,
 		c = runtime_client_get(rt, i);
 		if (!c)
 			continue;
-		mqshm_client_shut(c, MQSHM_DEPARTED_FORCED);
+		/*
+		 * Its pages stay mapped: the counts of this runtime are nobody's
+		 * concern any more, and a client that runs shall find ESHUTDOWN
+		 * by its gen word and end in order, not die of SIGBUS.
+		 */
+		mqshm_settle(c, MQSHM_DEPARTED_FORCED);
+		mqshm_client_wake(c);
 		mqshm_client_put(c);
 	}
 	return 0;

@@ -58,6 +58,7 @@ struct mqshm_totals {
  * @id: constant, as are @name, @uid, @gid, @mode, @persistent, @limits, @user,
  *	@created_ns and the pointers @status, @clients, @rings
  * @user: whose quota it counts against
+ * @charged: it counts against @user's runtimes until it is freed
  * @status: what all clients read; written under the lock of what is told
  * @clients: by index, NULL if free; written under @lock, read under RCU
  * @rings: connections by ring number; as @clients
@@ -77,6 +78,8 @@ struct mqshm_totals {
  * @memory_bytes: payload and tables of pools
  * @changes: counts what RUNTIME_WAIT waits for; any context
  * @wq: those who wait for that
+ * @drained_freed: buffers of which the last reference lay in a ring that was
+ *	drained; any context
  * @tainted: a client broke the protocol; any context
  */
 struct mqshm_runtime {
@@ -92,6 +95,7 @@ struct mqshm_runtime {
 	bool persistent;
 	struct mqshm_limits limits;
 	struct mqshm_user *user;
+	bool charged;
 	u64 created_ns;
 	struct mqshm_region *status;
 	struct mqshm_client __rcu **clients;
@@ -116,6 +120,7 @@ struct mqshm_runtime {
 
 	atomic64_t changes;
 	wait_queue_head_t wq;
+	atomic64_t drained_freed;
 	atomic_t tainted;
 };
 

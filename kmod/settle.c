@@ -148,7 +148,7 @@ static u64 hold_word_drop(struct mqshm_client *c, u32 first, u64 *word,
 			mqshm_runtime_taint(c->rt);
 			continue;
 		}
-		mqshm_pool_sub(pool, first + i, n, wakes);
+		c->freed += mqshm_pool_sub(pool, first + i, n, wakes);
 		refs += n;
 	}
 	return refs;
@@ -198,9 +198,20 @@ static void departed_add_locked(struct mqshm_client *c, struct mqshm_departed *e
 	strscpy(slot->name, c->name, sizeof(slot->name));
 }
 
+/*
+ * Buffers in its hands that the program had not got, or had let go of: settling
+ * did not free those. From the client's own counts, so only good to be shown.
+ */
+static u64 client_reserve(struct mqshm_client *c)
+{
+	struct mqshm_control *control = mqshm_client_control(c);
+
+	return c->reserve - READ_ONCE(control->allocated) + READ_ONCE(control->freed);
+}
+
 /* Step 5: the index is free; its toggle bits stay as they are. */
 static void client_leave(struct mqshm_client *c, struct mqshm_departed *entry,
-			 struct list_head *dead)
+			 struct list_head *dead, struct mqshm_wakes *wakes)
 {
 	struct mqshm_control *control = mqshm_client_control(c);
 	struct mqshm_totals *totals = &c->rt->totals;
@@ -208,9 +219,10 @@ static void client_leave(struct mqshm_client *c, struct mqshm_departed *entry,
 	mutex_lock(&c->rt->lock);
 	mqshm_block_remove_all(c, dead);
 	totals->allocated += READ_ONCE(control->allocated);
-	totals->freed += READ_ONCE(control->freed);
+	totals->freed += READ_ONCE(control->freed) + c->freed - client_reserve(c);
 	totals->ioctls += atomic64_read(&c->ioctls);
 	totals->settled++;
+	mqshm_client_notify(c, wakes);	/* if it runs, it is told by ESHUTDOWN */
 	mqshm_client_leave_slot(c);
 	runtime_reset_locked(c->rt);
 	entry->at_ns = ktime_get_ns();
@@ -250,7 +262,7 @@ void mqshm_settle(struct mqshm_client *c, u32 how)
 	entry.drained = ends_let_go(c, MQSHM_DIR_OUT, why, &wakes);
 	entry.refs = hand_drop(c, &wakes);
 	entry.drained += ends_let_go(c, MQSHM_DIR_IN, why, &wakes);
-	client_leave(c, &entry, &dead);
+	client_leave(c, &entry, &dead, &wakes);
 	mutex_unlock(&c->lock);
 
 	mqshm_wakes_fire(c->rt, &wakes);

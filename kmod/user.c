@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Quotas: how many runtimes and how much pool memory a user may have. Both can be
+ * Quotas: how many runtimes and how much memory in pools and rings a user may have. Both can be
  * set while the module is loaded; CAP_SYS_RESOURCE is not bound by them.
  */
 #include <linux/capability.h>
@@ -19,7 +19,7 @@ MODULE_PARM_DESC(user_runtimes, "Runtimes that a user may have (64)");
 
 static unsigned long user_mbytes;
 module_param(user_mbytes, ulong, 0644);
-MODULE_PARM_DESC(user_mbytes, "MiB of pools that a user may have (0: half of the memory)");
+MODULE_PARM_DESC(user_mbytes, "MiB of pools and rings that a user may have (0: half of the memory)");
 
 static DEFINE_SPINLOCK(users_lock);
 static LIST_HEAD(users);
@@ -80,18 +80,24 @@ void mqshm_user_put(struct mqshm_user *user)
 		kfree(user);
 }
 
-int mqshm_user_charge_runtime(struct mqshm_user *user)
+static bool user_add_runtime(struct mqshm_user *user, bool unbound)
 {
-	bool unbound = capable(CAP_SYS_RESOURCE);
-	int ret = 0;
+	bool fits;
 
 	spin_lock(&users_lock);
-	if (user->runtimes >= READ_ONCE(user_runtimes) && !unbound)
-		ret = -EDQUOT;
-	else
-		user->runtimes++;
+	fits = unbound || user->runtimes < READ_ONCE(user_runtimes);
+	user->runtimes += fits;
 	spin_unlock(&users_lock);
-	return ret;
+	return fits;
+}
+
+/* Rights are asked for only where they are needed: asking leaves traces in the audit. */
+int mqshm_user_charge_runtime(struct mqshm_user *user)
+{
+	if (user_add_runtime(user, false) ||
+	    (capable(CAP_SYS_RESOURCE) && user_add_runtime(user, true)))
+		return 0;
+	return -EDQUOT;
 }
 
 void mqshm_user_uncharge_runtime(struct mqshm_user *user)
@@ -108,18 +114,23 @@ static u64 user_bytes_max(void)
 	return mbytes ? mbytes << 20 : (u64)totalram_pages() << (PAGE_SHIFT - 1);
 }
 
-int mqshm_user_charge_bytes(struct mqshm_user *user, u64 bytes)
+static bool user_add_bytes(struct mqshm_user *user, u64 bytes, bool unbound)
 {
-	bool unbound = capable(CAP_SYS_RESOURCE);
-	int ret = 0;
+	bool fits;
 
 	spin_lock(&users_lock);
-	if (user->bytes + bytes > user_bytes_max() && !unbound)
-		ret = -EDQUOT;
-	else
-		user->bytes += bytes;
+	fits = unbound || user->bytes + bytes <= user_bytes_max();
+	user->bytes += fits ? bytes : 0;
 	spin_unlock(&users_lock);
-	return ret;
+	return fits;
+}
+
+int mqshm_user_charge_bytes(struct mqshm_user *user, u64 bytes)
+{
+	if (user_add_bytes(user, bytes, false) ||
+	    (capable(CAP_SYS_RESOURCE) && user_add_bytes(user, bytes, true)))
+		return 0;
+	return -EDQUOT;
 }
 
 void mqshm_user_uncharge_bytes(struct mqshm_user *user, u64 bytes)

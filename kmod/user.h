@@ -12,7 +12,7 @@
  * @uid: constant
  * @refs: number of references, protected by the users' lock
  * @runtimes: runtimes that are not removed, protected by the users' lock
- * @bytes: payload and tables of pools, protected by the users' lock
+ * @bytes: pools, and rings of the user's runtimes, protected by the users' lock
  */
 struct mqshm_user {
 	struct list_head node;

@@ -27,8 +27,8 @@ static bool end_ready(struct mqshm_end *end, unsigned int dir)
 }
 
 /*
- * An input is ready if any ring of its has something; an output if none is full,
- * or one was closed.
+ * An input is ready if any ring of its has something; an output if it has rings and
+ * none of those that are open is full.
  */
 static bool port_ready(struct mqshm_port *port)
 {
@@ -181,12 +181,15 @@ __poll_t mqshm_wait_poll(struct mqshm_client *c, struct file *file, poll_table *
 	ret = mqshm_client_enter(c);
 	if (ret)
 		return EPOLLERR | (ret == -ESHUTDOWN ? EPOLLHUP : 0);
+	c->polled = true;
 	list_for_each_entry(port, &c->ports, client_node)
 		if (port->direction == MQSHM_DIR_IN || asked & (EPOLLOUT | EPOLLWRNORM))
 			port_arm(port, MQSHM_SLEEPER_POLL);
 	smp_mb(); /* K2: flags before slots and heads; pairs with F1 */
 	list_for_each_entry(port, &c->ports, client_node) {
 		if (port->direction == MQSHM_DIR_OUT) {
+			if (list_empty(&port->ends))
+				continue;
 			outputs = true;
 			room &= port_ready(port);
 		} else if (port_ready(port)) {

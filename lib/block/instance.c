@@ -158,7 +158,6 @@ static int ports_sort(struct mqshm_instance *in)
 
 static int instance_register(struct mqshm_instance *in)
 {
-	uint64_t id;
 	int r = mqshm_block_create(in->client, in->name, in->ops->type, in->ops->class_,
 				   in->specs, in->n_specs, &in->block);
 
@@ -174,8 +173,6 @@ static int instance_register(struct mqshm_instance *in)
 		r = ports_sort(in);
 	if (r)
 		return r;
-	/* Without it a stop still ends the next sleep that a signal interrupts. */
-	in->stop_fd = mqshm_runtime_bind(in->client->name, &id);
 	__atomic_store_n(&in->block_id, mqshm_block_id(in->block), __ATOMIC_RELEASE);
 	return 0;
 }
@@ -214,7 +211,6 @@ int mqshm_instance_new(struct mqshm_client *c, const struct mqshm_block_ops *ops
 		return -ENOMEM;
 	in->client = c;
 	in->ops = ops;
-	in->stop_fd = -1;
 	in->forks = mqshm_client_forks;
 	in->name = strdup(name);
 	r = in->name ? instance_setup(in, params, n_params) : -ENOMEM;
@@ -239,7 +235,6 @@ void mqshm_instance_free(struct mqshm_instance *in)
 	if (in->state && in->ops->cleanup)
 		in->ops->cleanup(in);
 	mqshm_block_remove(in->block);
-	mqshm_sys_close(in->stop_fd);
 	specs_free(in);
 	mqshm_params_free(in);
 	free(in->inputs);
@@ -273,6 +268,7 @@ void mqshm_instance_request_stop(struct mqshm_instance *in)
 	if (in->forks != mqshm_client_forks)
 		return;
 	__atomic_store_n(&in->stop, true, __ATOMIC_RELEASE);
-	if (args.id && in->stop_fd >= 0)
-		mqshm_sys_ioctl(in->stop_fd, MQSHM_IOC_BLOCK_STOP, &args);
+	/* no call of the client's: the kernel takes it at any time, from any thread */
+	if (args.id)
+		mqshm_sys_ioctl(in->client->fd, MQSHM_IOC_BLOCK_STOP, &args);
 }

@@ -23,8 +23,6 @@
  * @n_outputs: their number
  * @message: why it failed, NULL if nothing was said
  * @stop: it was asked to stop; set from any thread and from signal handlers
- * @stop_fd: descriptor for asking so; not the client's, whose calls are one
- *	thread's
  * @block_id: number of the block; 0 before it is registered
  * @forks: forks that had happened when it was made
  * @work_count: calls of work
@@ -47,7 +45,6 @@ struct mqshm_instance {
 	size_t n_outputs;
 	char *message;
 	bool stop;
-	int stop_fd;
 	uint64_t block_id;
 	unsigned int forks;
 	uint64_t work_count;

@@ -21,6 +21,7 @@
  *	that this is not enough
  * @known_set: @known is meaningful
  * @look_ns: how long the next sleep beside a message is
+ * @ended: inputs that have ended, as far as work was told
  * @exhausted: work was told that no input will ever have more
  */
 struct run {
@@ -28,6 +29,7 @@ struct run {
 	uint64_t known;
 	bool known_set;
 	uint64_t look_ns;
+	size_t ended;
 	bool exhausted;
 };
 
@@ -122,15 +124,18 @@ static bool any_input(struct mqshm_instance *in)
 	return false;
 }
 
+static size_t inputs_ended(struct mqshm_instance *in)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < in->n_inputs; i++)
+		n += mqshm_port_ended(in->inputs[i]);
+	return n;
+}
+
 static bool all_ended(struct mqshm_instance *in)
 {
-	size_t i;
-
-	for (i = 0; i < in->n_inputs; i++) {
-		if (!mqshm_port_ended(in->inputs[i]))
-			return false;
-	}
-	return in->n_inputs > 0;
+	return in->n_inputs && inputs_ended(in) == in->n_inputs;
 }
 
 /* Grows with each message that comes and each input that ends. */
@@ -231,18 +236,20 @@ static int wait_for_more(struct run *run)
 	return r;
 }
 
-/* Until an input has something, or none ever will; 0: call work. */
+/* Until an input has something, or one more has ended; 0: call work. */
 static int wait_for_input(struct run *run)
 {
 	struct mqshm_instance *in = run->in;
 	struct inputs inputs;
+	size_t told;
 	int r;
 
 	while (in->n_inputs && !any_input(in)) {
-		if (all_ended(in)) {
-			run->exhausted = true;
+		told = run->ended;
+		run->ended = inputs_ended(in);
+		run->exhausted = run->ended == in->n_inputs;
+		if (run->exhausted || run->ended > told)
 			return 0;
-		}
 		inputs_pick(in, false, &inputs);
 		r = inputs_sleep(in, &inputs, MQSHM_FOREVER);
 		if (r)

@@ -8,7 +8,8 @@
  * zero, else E2BIG. RETURN, REF and KICK may end behind the last element that is
  * used. Unknown flags and non-zero reserved bytes give EINVAL. Success returns 0; what comes back is in the fields named
  * out_*, which are ignored on entry. Times are CLOCK_MONOTONIC nanoseconds;
- * deadlines are absolute and 0 means for ever. Names are NUL-terminated.
+ * deadlines are absolute and 0 means for ever. Names are NUL-terminated and have no
+ * control characters.
  *
  * Errors with one meaning everywhere: ENOTTY unknown command; E2BIG unknown
  * tail; EINVAL understood but wrong; EOPNOTSUPP known but not supported;
@@ -257,7 +258,7 @@ struct mqshm_limits {
  * @mode: nine permission bits: read lists, write changes the graph, execute joins
  * @gid: group that owns it, MQSHM_GID_SELF for the caller's; else one of the
  *	caller's groups
- * @limits: bounds
+ * @limits: bounds; defaults are filled in
  * @out_id: its number, never used again
  * @out_created: 0 if it was there already (MQSHM_RUNTIME_F_OR_OPEN)
  * @reserved: 0
@@ -298,7 +299,11 @@ struct mqshm_runtime_open_args {
 	__u64 out_id;
 };
 
-#define MQSHM_REMOVE_F_FORCE	(1U << 0)	/* shut it down although it is used */
+/*
+ * Shut it down although it is used: rings end, sleeping calls return, and all calls
+ * of its clients give ESHUTDOWN. What they have mapped stays until they unmap it.
+ */
+#define MQSHM_REMOVE_F_FORCE	(1U << 0)
 
 /**
  * struct mqshm_runtime_remove_args - MQSHM_IOC_RUNTIME_REMOVE: remove the
@@ -427,7 +432,7 @@ struct mqshm_connect_args {
  * @id: number of the object
  *
  * MQSHM_IOC_DISCONNECT (a connection), MQSHM_IOC_BLOCK_STOP (ask the owner of a
- * block to end it): need write permission. MQSHM_IOC_BLOCK_REMOVE (a block of
+ * block to end it): need write permission, except to stop a block of this client. MQSHM_IOC_BLOCK_REMOVE (a block of
  * this client), MQSHM_IOC_PORT_END (an output of this client announces the end),
  * MQSHM_IOC_PORT_ARM (see there), MQSHM_IOC_RING_DETACH (this client's end of a
  * ring): for clients. Error: ENOENT.
@@ -610,7 +615,8 @@ struct mqshm_port_eventfd_args {
  * @reserved: 0
  * @buffers: their numbers
  *
- * Errors: EAGAIN (none, or gen differs), ETIMEDOUT, EINTR.
+ * Errors: EAGAIN (none, or gen differs), ETIMEDOUT, EINTR, EBUSY (another LEASE of
+ * this client waits).
  */
 struct mqshm_lease_args {
 	__u32 size;
@@ -755,7 +761,8 @@ struct mqshm_wait_args {
  * poll(2) on a client's descriptor, from the process that joined (others get
  * EPOLLERR): EPOLLIN an input has something to be seen or gen changed since the
  * last SYNC; EPOLLOUT no ring of any output is full; EPOLLHUP detached. Each
- * call asks for a wake-up, so level, edge and multishot all work. On a
+ * call asks for a wake-up, so level, edge and multishot all work. Add a descriptor
+ * to an epoll set after it has joined. On a
  * descriptor that is only bound: EPOLLIN when a record came or went since its
  * last RUNTIME_WAIT or QUERY.
  */
