@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* FileSource: what a file or a pipe holds, in buffers. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "blocks.h"
+
+#define BYTES_DEFAULT (64 << 10)
+
+/* A client that makes no call for 5 s is shown as stalled; one that waits for its file is not. */
+#define LOOK_MS 2000
+
+/**
+ * struct file_source - state of a FileSource
+ * @fd: file, or a duplicate of stdin
+ * @is_file: a regular file: reading it does not wait for anybody
+ * @bytes: bytes of a buffer
+ */
+struct file_source {
+	int fd;
+	bool is_file;
+	size_t bytes;
+};
+
+static int source_open(struct mqshm_instance *in, struct file_source *s)
+{
+	const char *name = mqshm_instance_param(in, "filename");
+	struct stat status;
+
+	/* a pipe is opened without waiting for somebody who writes to it: poll waits */
+	s->fd = strcmp(name, "-") ? open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY) :
+		fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (s->fd < 0 || fstat(s->fd, &status))
+		return mqshm_instance_fail(in, -errno, "cannot read %s: %s", name, strerror(errno));
+	if (S_ISDIR(status.st_mode))
+		return mqshm_instance_fail(in, -EISDIR, "cannot read %s: it is a folder", name);
+	s->is_file = S_ISREG(status.st_mode);
+	return 0;
+}
+
+/* Whether there are buffers of that size at all. */
+static int try_size(struct mqshm_instance *in, size_t bytes)
+{
+	struct mqshm_buffer buf;
+	int error = mqshm_buffer_alloc(mqshm_instance_client(in), bytes, MQSHM_NO_WAIT, &buf);
+
+	if (!error)
+		mqshm_buffer_release(mqshm_instance_client(in), &buf);
+	/* it may be long until the first buffer is needed */
+	mqshm_client_flush(mqshm_instance_client(in));
+	return error == -EAGAIN ? 0 : error;
+}
+
+static int choose_size(struct mqshm_instance *in, struct file_source *s)
+{
+	uint64_t bytes = BYTES_DEFAULT;
+	bool given = strcmp(mqshm_instance_param(in, "bytes"), "auto");
+	int error = given ? mqshm_instance_size(in, "bytes", &bytes) : 0;
+
+	if (error)
+		return error;
+	if (!bytes || bytes > MQSHM_BUFFER_BYTES_MAX)
+		return mqshm_instance_fail(in, -EINVAL, "bytes: it is 1 to 16M");
+	error = try_size(in, bytes);
+	while (!given && error == -EMSGSIZE && bytes > MQSHM_BUFFER_BYTES_MIN) {
+		bytes /= 2;
+		error = try_size(in, bytes);
+	}
+	if (error == -EMSGSIZE)
+		return mqshm_instance_fail(in, error, "no pool has buffers of %llu bytes; say "
+					   "bytes=N, or add a pool: mqtool pool add",
+					   (unsigned long long)bytes);
+	s->bytes = bytes;
+	return error;
+}
+
+static int source_initialize(struct mqshm_instance *in)
+{
+	struct file_source *s = mqshm_instance_state(in);
+	int error;
+
+	s->fd = -1;
+	error = source_open(in, s);
+	if (!error)
+		error = choose_size(in, s);
+	return error ? error : mqshm_instance_add_output(in, "out", 0);
+}
+
+/* Waits until there is something to read, without a buffer in hand. False: look again. */
+static bool readable(struct mqshm_instance *in, const struct file_source *s)
+{
+	struct mqshm_client *c = mqshm_instance_client(in);
+	struct pollfd fds[] = {
+		{ .fd = s->fd, .events = POLLIN },
+		{ .fd = mqshm_client_fd(c), .events = POLLIN },
+	};
+
+	if (s->is_file || poll(fds, 1, 0) == 1)
+		return true;
+	/* about to sleep outside the library: nothing is kept from the others */
+	if (mqshm_client_flush(c) || mqshm_client_update(c))
+		return false;
+	if (poll(fds, 2, LOOK_MS) < 0)
+		return false;
+	if (fds[1].revents)
+		mqshm_client_update(c);
+	return fds[0].revents;
+}
+
+static int read_some(struct mqshm_instance *in, struct file_source *s, struct mqshm_buffer *buf,
+		     bool *ended)
+{
+	struct mqshm_client *c = mqshm_instance_client(in);
+	ssize_t n;
+	int error = mqshm_allocate_buffer(in, s->bytes, buf);
+
+	if (error)
+		return error;
+	n = read(s->fd, mqshm_buffer_data(c, buf), s->bytes);
+	*ended = n == 0;
+	if (n > 0) {
+		buf->length = n;
+		return mqshm_buffer_set_data_ns(c, buf, mqshm_now_ns());
+	}
+	if (n < 0)
+		error = errno == EAGAIN || errno == EINTR ? -EAGAIN :
+			mqshm_instance_fail(in, -errno, "cannot read %s: %s",
+					    mqshm_instance_param(in, "filename"), strerror(errno));
+	mqshm_buffer_release(c, buf);
+	return error;
+}
+
+static enum mqshm_result source_work(struct mqshm_instance *in)
+{
+	struct file_source *s = mqshm_instance_state(in);
+	struct mqshm_buffer buf;
+	bool ended = false;
+	int error;
+
+	if (!readable(in, s))
+		return MQSHM_OK;
+	error = read_some(in, s, &buf, &ended);
+	if (ended)
+		return MQSHM_DONE;
+	if (!error) {
+		error = mqshm_produce_output(in, 0, &buf);
+		if (error)
+			mqshm_buffer_release(mqshm_instance_client(in), &buf);
+	}
+	return block_result(in, error);
+}
+
+static void source_cleanup(struct mqshm_instance *in)
+{
+	struct file_source *s = mqshm_instance_state(in);
+
+	if (s->fd >= 0)
+		close(s->fd);
+}
+
+static const struct mqshm_param_spec source_params[] = {
+	{ "filename", "string", NULL, "file or pipe to read; - is stdin" },
+	{ "bytes", "size", "auto", "most that go into a buffer; auto is 64K, or what pools take" },
+	{ NULL, NULL, NULL, NULL }
+};
+
+const struct mqshm_block_ops file_source_ops = {
+	.abi = MQSHM_BLOCK_ABI,
+	.class_ = MQSHM_CLASS_SOURCE,
+	.type = "FileSource",
+	.summary = "a file or pipe -> out",
+	.params = source_params,
+	.state_bytes = sizeof(struct file_source),
+	.initialize = source_initialize,
+	.work = source_work,
+	.cleanup = source_cleanup,
+};

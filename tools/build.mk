@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# mqtool and its blocks. Linked with the static library, so that it runs from the tree.
+
+MQTOOL_SRC := $(wildcard tools/mqtool/*.c tools/blocks/*.c)
+MQTOOL_OBJ := $(MQTOOL_SRC:%.c=$(B)/obj/static/%.o)
+
+all:: $(B)/bin/mqtool
+
+$(B)/bin/mqtool: $(MQTOOL_OBJ) $(B)/lib/libmqshm.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljson-c -lm -pthread
+
+# the parser alone, for a test that feeds it byte by byte
+$(B)/selftests/host/wav_test: $(B)/obj/static/selftests/host/wav_test.o $(B)/obj/static/tools/blocks/wav.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(B)/obj/static/selftests/host/wav_test.o: ALL_CPPFLAGS += -Itools/blocks
+
+install:: $(B)/bin/mqtool
+	install -Dm755 $(B)/bin/mqtool $(DESTDIR)$(PREFIX)/bin/mqtool
+	install -Dm644 tools/mqtool/mqtool.1 $(DESTDIR)$(PREFIX)/share/man/man1/mqtool.1
+
+# ---- mqshm-bench ----
+
+BENCH_SRC := $(wildcard tools/bench/*.c)
+
+all:: $(B)/bin/mqshm-bench
+
+$(B)/bin/mqshm-bench: $(BENCH_SRC:%.c=$(B)/obj/static/%.o) $(B)/lib/libmqshm.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread

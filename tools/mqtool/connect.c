@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* mqtool connect: joins an output to an input. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mqtool.h"
+
+/**
+ * struct connect_options - the command line
+ * @runtime: --runtime
+ * @from: --from
+ * @to: --to
+ */
+struct connect_options {
+	const char *runtime;
+	const char *from;
+	const char *to;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct connect_options *o = state->input;
+
+	switch (key) {
+	case KEY_RUNTIME:
+		o->runtime = arg;
+		return 0;
+	case 'f':
+		o->from = arg;
+		return 0;
+	case 't':
+		o->to = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "%s: what is this? it is --from BLOCK:PORT --to BLOCK:PORT", arg);
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->from || !o->to)
+			argp_error(state, "--%s is missing", o->from ? "to" : "from");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* Which of the two ends is wrong; if neither is, it is something else. */
+static int explain(struct mqshm_runtime *rt, const char *name, const struct connect_options *o,
+		   int error)
+{
+	struct mqshm_snapshot *snap;
+	bool found;
+
+	if (runtime_snapshot(rt, name, &snap))
+		return EXIT_FAILED;
+	found = graph_find_port(snap, o->from, MQSHM_DIR_OUT) &&
+		graph_find_port(snap, o->to, MQSHM_DIR_IN);
+	mqshm_snapshot_free(snap);
+	/* it came or went meanwhile */
+	return found ? fail_errno("connection", o->from, error) : EXIT_FAILED;
+}
+
+static int do_connect(struct mqshm_runtime *rt, const char *name, const struct connect_options *o)
+{
+	uint64_t id;
+	int error = mqshm_connect(rt, o->from, o->to, &id);
+
+	switch (error) {
+	case 0:
+		printf("connection %llu: %s to %s\n", (unsigned long long)id, o->from, o->to);
+		return EXIT_DONE;
+	case -ENOENT:
+	case -EINVAL:
+		return explain(rt, name, o, error);
+	case -EEXIST:
+		return fail("connection", o->from, "it is connected to %s already", o->to);
+	case -ENOSPC:
+		return fail("connection", o->from, "runtime %s has all the connections that it takes",
+			    name);
+	default:
+		return fail_errno("connection", o->from, error);
+	}
+}
+
+int command_connect(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		OPTION_RUNTIME,
+		{ "from", 'f', "BLOCK:PORT", 0, "An output; BLOCK alone if it has only one", 0 },
+		{ "to", 't', "BLOCK:PORT", 0, "An input; BLOCK alone if it has only one", 0 },
+		{ 0 }
+	};
+	static const struct argp argp = {
+		options, parse, "--from BLOCK:PORT --to BLOCK:PORT",
+		"Joins an output to an input, also while data flows."
+		"\vAn output may feed many inputs, each gets everything; an input takes many outputs.\n\n"
+		"  mqtool connect --from src1:out --to amp1:in", NULL, NULL, NULL
+	};
+	struct connect_options o = { 0 };
+	struct mqshm_runtime *rt;
+	char *name;
+	int status;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	status = runtime_open(o.runtime, &rt, &name);
+	if (status)
+		return status;
+	status = do_connect(rt, name, &o);
+	mqshm_runtime_close(rt);
+	free(name);
+	return status;
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Sizes, times and names, as people write and read them. */
+#include <ctype.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mqtool.h"
+
+bool parse_number(const char *s, uint64_t max, uint64_t *number)
+{
+	char *end;
+	unsigned long long value;
+
+	if (!isdigit((unsigned char)*s))
+		return false;
+	errno = 0;
+	value = strtoull(s, &end, 10);
+	if (*end || errno || value > max)
+		return false;
+	*number = value;
+	return true;
+}
+
+bool parse_bytes(const char *s, uint64_t *bytes)
+{
+	static const char units[] = "KMG";
+	char *end;
+	unsigned long long value;
+	const char *unit;
+	unsigned int shift = 0;
+
+	if (!isdigit((unsigned char)*s))
+		return false;
+	errno = 0;
+	value = strtoull(s, &end, 10);
+	if (errno)
+		return false;
+	if (*end) {
+		unit = strchr(units, toupper((unsigned char)*end));
+		if (!unit)
+			return false;
+		shift = 10 * (unit - units + 1);
+		/* "4K", "4KB" and "4KiB" are the same */
+		if (end[1] && strcmp(end + 1, "B") && strcmp(end + 1, "iB"))
+			return false;
+	}
+	if (value > UINT64_MAX >> shift)
+		return false;
+	*bytes = value << shift;
+	return true;
+}
+
+char *show_bytes(uint64_t bytes)
+{
+	static const char *const units[] = { "kB", "MB", "GB", "TB", "PB", "EB" };
+	double value = bytes / 1000.0;
+	size_t u = 0;
+
+	if (bytes < 1000)
+		return text("%lluB", (unsigned long long)bytes);
+	/* what would round to 1000.0 goes into the next unit */
+	while (value >= 999.95 && u + 1 < sizeof(units) / sizeof(*units)) {
+		value /= 1000;
+		u++;
+	}
+	return text("%.1f%s", value, units[u]);
+}
+
+char *show_buffer_bytes(uint64_t bytes)
+{
+	if (bytes && bytes % (1 << 20) == 0)
+		return text("%lluM", (unsigned long long)bytes >> 20);
+	if (bytes && bytes % (1 << 10) == 0)
+		return text("%lluK", (unsigned long long)bytes >> 10);
+	return text("%llu", (unsigned long long)bytes);
+}
+
+char *show_duration(uint64_t ns)
+{
+	if (ns < 1000)
+		return text("%llu ns", (unsigned long long)ns);
+	if (ns < 1000000)
+		return text("%.1f us", ns / 1e3);
+	if (ns < 1000000000)
+		return text("%.1f ms", ns / 1e6);
+	if (ns < 60 * 1000000000ULL)
+		return text("%.1f s", ns / 1e9);
+	if (ns < 3600 * 1000000000ULL)
+		return text("%.0f min", ns / 60e9);
+	return text("%.1f h", ns / 3600e9);
+}
+
+char *show_name(const char *name)
+{
+	char *shown = text("%s", name);
+
+	for (char *c = shown; *c; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = '?';
+	return shown;
+}
+
+char *show_user(uint32_t uid)
+{
+	const struct passwd *user = getpwuid(uid);
+
+	return user ? text("%s", user->pw_name) : text("%u", uid);
+}
+
+char *show_group(uint32_t gid)
+{
+	const struct group *group = getgrgid(gid);
+
+	return group ? text("%s", group->gr_name) : text("%u", gid);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the subcommands of mqtool share: messages, names, sizes, tables, and which
+ * runtime is meant.
+ */
+#ifndef MQTOOL_H
+#define MQTOOL_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <mqshm.h>
+
+#define EXIT_DONE	0
+#define EXIT_FAILED	1
+#define EXIT_USAGE	2
+
+/* Keys of options without a letter; argp takes those above 255. */
+#define KEY_RUNTIME	0x200
+
+#define OPTION_RUNTIME \
+	{ "runtime", KEY_RUNTIME, "NAME", 0, \
+	  "Runtime: NAME, or USER/NAME of somebody else's (default: " \
+	  "$MQSHM_RUNTIME, else the only runtime there is)", 0 }
+
+/* The subcommands: argv[0] is "mqtool COMMAND"; they return an EXIT_*. */
+int command_init(int argc, char **argv);
+int command_start(int argc, char **argv);
+int command_connect(int argc, char **argv);
+int command_disconnect(int argc, char **argv);
+int command_list(int argc, char **argv);
+int command_stop(int argc, char **argv);
+int command_remove(int argc, char **argv);
+int command_pool(int argc, char **argv);
+
+/* -- message.c: what goes wrong, in a sentence ------------------------------ */
+
+/* Prints "mqtool: KIND NAME: ..." on stderr (@name may be NULL); returns EXIT_FAILED. */
+int fail(const char *kind, const char *name, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The same for an error of the library that no command has better words for. */
+int fail_errno(const char *kind, const char *name, int error);
+/* malloc'ed text; ends the program when there is no memory. */
+char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void *grow(void *array, size_t elements, size_t element_bytes);
+
+/**
+ * struct names - a list of names, to tell people what there is
+ * @n: how many
+ * @name: malloc'ed strings, each once
+ */
+struct names {
+	size_t n;
+	char **name;
+};
+
+void names_add(struct names *names, const char *name);
+void names_free(struct names *names);
+/* "a, b, c", to be freed by the caller; "none" if there are none. */
+char *names_join(const struct names *names);
+/* "; did you mean X? WHAT: a, b, c", to be freed by the caller. */
+char *names_hint(const struct names *names, const char *wanted, const char *what);
+
+/* -- format.c: sizes and times as people write and read them ----------------- */
+
+/* "4K", "1M", "1000": K, M and G are powers of 1024. False if it is none. */
+bool parse_bytes(const char *s, uint64_t *bytes);
+/* All digits, at most @max. */
+bool parse_number(const char *s, uint64_t max, uint64_t *number);
+/* "50.2MB", in powers of 1000; to be freed by the caller, as all of these. */
+char *show_bytes(uint64_t bytes);
+/* "4K", "1000", in powers of 1024 where it comes out even: size of a buffer. */
+char *show_buffer_bytes(uint64_t bytes);
+/* "3 s", "2 min", "41.2 us". */
+char *show_duration(uint64_t ns);
+/* Names come from other users' programs: nothing that moves a terminal's cursor. */
+char *show_name(const char *name);
+/* "root", or the number of a user or group without a name. */
+char *show_user(uint32_t uid);
+char *show_group(uint32_t gid);
+
+/* -- table.c ------------------------------------------------------------------ */
+
+/**
+ * struct table - rows under titles, columns as wide as they need to be
+ * @columns: number of columns
+ * @title: of each column
+ * @width: least width of each, blanks included; the last has none
+ * @cells: rows * columns malloc'ed strings
+ * @rows: rows so far
+ */
+struct table {
+	size_t columns;
+	const char *const *title;
+	const size_t *width;
+	char **cells;
+	size_t rows;
+};
+
+/* Adds a row; takes the strings of @cells over. */
+void table_add(struct table *t, char *const *cells);
+/* Prints "HEAD:" and the rows, and frees them. */
+void table_print(struct table *t, const char *head);
+
+/* -- runtime.c: which runtime, and what is in it -------------------------------- */
+
+/* Name of the runtime that is meant, to be freed; NULL after a message, with *status. */
+char *runtime_name(const char *option, int *status);
+/* Opens it: 0, or an EXIT_* after a message. *name is to be freed by the caller. */
+int runtime_open(const char *option, struct mqshm_runtime **rt, char **name);
+/* Why a runtime cannot be opened or joined, in a sentence. */
+int runtime_fail(const char *name, int error);
+/* "name" or "user/name" of a record, as --runtime takes it; to be freed. */
+char *runtime_label(const struct mqshm_runtime_record *r);
+int runtime_snapshot(struct mqshm_runtime *rt, const char *name, struct mqshm_snapshot **snap);
+
+/* -- graph.c: blocks and ports by name -------------------------------------------- */
+
+/* Names of the blocks, and of the ports of a block in one direction. */
+void graph_blocks(const struct mqshm_snapshot *snap, struct names *out);
+void graph_ports(const struct mqshm_snapshot *snap, uint64_t block, uint32_t direction,
+		 struct names *out);
+/* Port that "block:port" or "block" names; NULL after a message. */
+const struct mqshm_port_record *graph_find_port(const struct mqshm_snapshot *snap,
+						const char *end, uint32_t direction);
+/* Block by name; NULL after a message. */
+const struct mqshm_block_record *graph_find_block(const struct mqshm_snapshot *snap,
+						  const char *name);
+/* "block:port", to be freed. */
+char *graph_port_label(const struct mqshm_snapshot *snap, uint32_t port);
+/* "12345 src1_proc, ...", at most eight clients; to be freed. */
+char *graph_clients(const struct mqshm_snapshot *snap);
+
+/* -- pool.c ------------------------------------------------------------------------- */
+
+/**
+ * struct pool_request - a pool to be made
+ * @name: MQSHM_POOL_NAME_LEN with its NUL
+ * @buffer_bytes: capacity of a buffer
+ * @buffers: how many
+ */
+struct pool_request {
+	char name[MQSHM_POOL_NAME_LEN];
+	uint32_t buffer_bytes;
+	uint32_t buffers;
+};
+
+/* Parses "SIZE:COUNT" or "NAME=SIZE:COUNT"; NULL, or what is wrong. */
+const char *pool_parse(const char *s, struct pool_request *out);
+/* Makes it: 0, or EXIT_FAILED after a message. */
+int pool_make(struct mqshm_runtime *rt, const struct pool_request *pool);
+
+/* -- list_json.c --------------------------------------------------------------------- */
+
+/* Print a snapshot as JSON; EXIT_*. */
+int list_json_runtimes(const struct mqshm_snapshot *snap);
+int list_json_runtime(const struct mqshm_snapshot *snap);
+/* Words for the numbers of records. */
+const char *client_state_name(uint32_t state);
+const char *departed_how_name(uint32_t how);
+
+/* -- worker.c: the process that runs a block ------------------------------------------- */
+
+/**
+ * struct worker_options - a block to run
+ * @runtime: name of the runtime
+ * @ops: type of the block
+ * @name: its name
+ * @process_name: name of the process, for people
+ * @params: array[@n_params]
+ * @ready_fd: gets a byte once the block is registered; -1 for none
+ */
+struct worker_options {
+	const char *runtime;
+	const struct mqshm_block_ops *ops;
+	const char *name;
+	const char *process_name;
+	struct mqshm_param *params;
+	size_t n_params;
+	int ready_fd;
+};
+
+/* Runs the block until it ends: EXIT_*. */
+int worker_run(const struct worker_options *options);
+
+#endif /* MQTOOL_H */
