@@ -179,7 +179,7 @@ struct mqshm_snapshot {
 
 /* The runtimes that the caller may read. -ENODEV, -EACCES, -ENOMEM. */
 int mqshm_runtimes_snapshot(struct mqshm_snapshot **out);
-/* One runtime with all that is in it. -ENOMEM, -ESHUTDOWN. */
+/* One runtime with all that is in it; also of one that was removed. -ENOMEM. */
 int mqshm_runtime_snapshot(struct mqshm_runtime *rt, struct mqshm_snapshot **out);
 /* NULL is allowed. */
 void mqshm_snapshot_free(struct mqshm_snapshot *snap);

@@ -6,7 +6,6 @@
 #include <linux/ktime.h>
 #include <linux/nospec.h>
 #include <linux/pid.h>
-#include <linux/poll.h>
 #include <linux/rculist.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -192,12 +191,13 @@ void mqshm_client_shut(struct mqshm_client *c, u32 how)
 /* Under RCU or with a reference; without locks: see struct mqshm_wakes. */
 void mqshm_client_wake(struct mqshm_client *c)
 {
-	__poll_t what = EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
-
-	if (READ_ONCE(c->dead))
-		what |= EPOLLERR | EPOLLHUP;
 	atomic_inc(&c->wakeups);
-	wake_up_poll(&c->wq, what);
+	/*
+	 * Without a mask of events: with one, io_uring's multishot poll takes that
+	 * for the answer and does not poll again, and a poll is what asks for the
+	 * next wake.
+	 */
+	wake_up(&c->wq);
 	mqshm_port_signal_all(c);
 }
 

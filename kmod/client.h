@@ -17,6 +17,7 @@
 struct address_space;
 struct mm_struct;
 struct mqshm_mm;
+struct mqshm_pool;
 
 /**
  * struct mqshm_client - an open file that has joined a runtime
@@ -52,6 +53,8 @@ struct mqshm_mm;
  *	protected by @lock
  *
  * @lease_node: in the waiters of a pool, protected by that pool's lock
+ * @promise: that pool, if a free buffer of it is kept for this client; written under
+ *	that lock
  * @leasing: a LEASE of this client waits; only one may
  *
  * @wq: sleepers in WAIT, LEASE and poll
@@ -99,6 +102,7 @@ struct mqshm_client {
 	bool polled;
 
 	struct list_head lease_node;
+	struct mqshm_pool *promise;
 	atomic_t leasing;
 
 	wait_queue_head_t wq;

@@ -110,12 +110,9 @@ static int ioc_query(struct mqshm_file *mf, union mqshm_args *args)
 	void *data;
 	int ret = 0;
 
-	if (query->what == MQSHM_QUERY_RUNTIME) {
-		if (!rt)
-			return -EBADFD;
-		if (READ_ONCE(rt->removed))
-			return -ESHUTDOWN;
-	}
+	/* also of one that is removed: somebody may ask what became of it */
+	if (query->what == MQSHM_QUERY_RUNTIME && !rt)
+		return -EBADFD;
 	data = mqshm_query(rt, query);
 	if (IS_ERR(data))
 		return PTR_ERR(data);

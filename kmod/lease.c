@@ -13,9 +13,19 @@
 #include "pool.h"
 #include "wake.h"
 
+/* The promise was taken up, or will not be. */
+static void promise_end_locked(struct mqshm_client *c, struct mqshm_pool *pool)
+{
+	lockdep_assert_held(&pool->lock);
+	if (READ_ONCE(c->promise) != pool)
+		return;
+	WRITE_ONCE(c->promise, NULL);
+	pool->n_promised--;
+}
+
 /*
- * Takes one buffer into @c's hands; returns its number, -EAGAIN if there is none,
- * or -ENOMEM with *@page if that page of the hold row must be populated first.
+ * Takes one buffer into @c's hands; returns its number, -EAGAIN if there is none
+ * (that is not promised to somebody else), or -ENOMEM with *@page if that page of the hold row must be populated first.
  */
 static int lease_one_locked(struct mqshm_client *c, struct mqshm_pool *pool,
 			    unsigned int *page)
@@ -25,7 +35,7 @@ static int lease_one_locked(struct mqshm_client *c, struct mqshm_pool *pool,
 	u16 *hold;
 
 	lockdep_assert_held(&pool->lock);
-	if (!pool->n_free)
+	if (pool->n_free <= pool->n_promised - (READ_ONCE(c->promise) == pool))
 		return -EAGAIN;
 	i = pool->free[pool->n_free - 1];
 	buffer = pool->first + i;
@@ -35,6 +45,7 @@ static int lease_one_locked(struct mqshm_client *c, struct mqshm_pool *pool,
 		return -ENOMEM;
 	}
 	WRITE_ONCE(pool->n_free, pool->n_free - 1);
+	promise_end_locked(c, pool);
 	__clear_bit(i, pool->in_depot);
 
 	/* rests at 1, unless a client wrote to a word that it had no reference to */
@@ -75,10 +86,9 @@ static void waiter_add_locked(struct mqshm_client *c, struct mqshm_pool *pool)
 	WRITE_ONCE(*pool->wanted, pool->n_waiters);
 }
 
-/* Passes a wake on that the next in line may need. */
+/* Gives back a promise that was not taken up: to the next in line. */
 static void waiter_remove(struct mqshm_client *c, struct mqshm_pool *pool)
 {
-	struct mqshm_client *next;
 	struct mqshm_wakes wakes;
 
 	mqshm_wakes_init(&wakes);
@@ -88,9 +98,8 @@ static void waiter_remove(struct mqshm_client *c, struct mqshm_pool *pool)
 		pool->n_waiters--;
 		WRITE_ONCE(*pool->wanted, pool->n_waiters);
 	}
-	next = list_first_entry_or_null(&pool->waiters, struct mqshm_client, lease_node);
-	if (next && pool->n_free)
-		__set_bit(next->index, wakes.clients);
+	promise_end_locked(c, pool);
+	mqshm_pool_promise_locked(pool, &wakes);
 	spin_unlock(&pool->lock);
 	mqshm_wakes_fire(c->rt, &wakes);
 }

@@ -57,11 +57,27 @@ atomic64_t *mqshm_pool_w(const struct mqshm_pool *pool, u32 buffer)
 	return mqshm_region_at(pool->w, i * sizeof(u64));
 }
 
+/* Promises what is free to those who wait, and has them woken. */
+void mqshm_pool_promise_locked(struct mqshm_pool *pool, struct mqshm_wakes *wakes)
+{
+	struct mqshm_client *c;
+
+	lockdep_assert_held(&pool->lock);
+	list_for_each_entry(c, &pool->waiters, lease_node) {
+		if (pool->n_promised >= pool->n_free)
+			break;
+		if (c->promise)
+			continue;
+		WRITE_ONCE(c->promise, pool);
+		pool->n_promised++;
+		__set_bit(c->index, wakes->clients);
+	}
+}
+
 /* Puts a buffer whose count rests at 1 into the depot, and wakes who waits. */
 void mqshm_pool_put(struct mqshm_pool *pool, u32 buffer, struct mqshm_wakes *wakes)
 {
 	u32 i = array_index_nospec(buffer - pool->first, pool->count);
-	struct mqshm_client *first;
 
 	spin_lock(&pool->lock);
 	if (test_bit(i, pool->quarantined)) {
@@ -71,10 +87,7 @@ void mqshm_pool_put(struct mqshm_pool *pool, u32 buffer, struct mqshm_wakes *wak
 	} else {
 		WRITE_ONCE(pool->free[pool->n_free], i);
 		WRITE_ONCE(pool->n_free, pool->n_free + 1);
-		first = list_first_entry_or_null(&pool->waiters, struct mqshm_client,
-						 lease_node);
-		if (first)
-			__set_bit(first->index, wakes->clients);
+		mqshm_pool_promise_locked(pool, wakes);
 	}
 	spin_unlock(&pool->lock);
 }

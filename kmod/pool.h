@@ -38,6 +38,8 @@ struct mqshm_user;
  * @n_quarantined: bits set in it
  * @waiters: clients that wait for a buffer, first come first
  * @n_waiters: their number
+ * @n_promised: free buffers that are promised to waiters: each that comes back goes
+ *	to the first who has no promise, so that nobody who comes later takes it
  * @wanted: shown to all clients: not 0 while there are waiters
  */
 struct mqshm_pool {
@@ -63,6 +65,7 @@ struct mqshm_pool {
 	u32 n_quarantined;
 	struct list_head waiters;
 	u32 n_waiters;
+	u32 n_promised;
 	u32 *wanted;
 };
 
@@ -73,6 +76,7 @@ atomic64_t *mqshm_pool_w(const struct mqshm_pool *pool, u32 buffer);
 bool mqshm_pool_sub(struct mqshm_pool *pool, u32 buffer, u32 n,
 		    struct mqshm_wakes *wakes);
 void mqshm_pool_put(struct mqshm_pool *pool, u32 buffer, struct mqshm_wakes *wakes);
+void mqshm_pool_promise_locked(struct mqshm_pool *pool, struct mqshm_wakes *wakes);
 void mqshm_pool_reset(struct mqshm_pool *pool);
 
 #endif /* MQSHM_POOL_H */

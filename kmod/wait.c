@@ -220,6 +220,6 @@ int mqshm_wait_arm_port(struct mqshm_client *c, u32 number)
 	if (!port_ready(port) && READ_ONCE(*mqshm_client_gen(c)) == c->synced_gen)
 		return 0;
 	port_disarm(port, MQSHM_SLEEPER_ARM);
-	atomic_set(&port->armed, 0);
-	return -EAGAIN;
+	/* not if a wake has been faster: then there is a signal to be read */
+	return atomic_xchg(&port->armed, 0) ? -EAGAIN : 0;
 }

@@ -71,6 +71,8 @@ static inline void spare_take(struct mqshm_client *c, struct pool *p, uint32_t l
 	c->control->allocated++;
 	out->number = b;
 	out->length = length;
+	/* a source does nothing but this: it neither releases nor finds a port empty */
+	mqshm_pool_offer(c, p);
 }
 
 /* A pool with a spare buffer of @bytes; @ask: also those that were empty just now. */

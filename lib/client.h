@@ -172,4 +172,12 @@ static inline void client_nothing_now(struct mqshm_client *c)
 		mqshm_pool_return_wanted(c);
 }
 
+/* If somebody waits for buffers of the pool: the kernel shows that there. */
+static inline void mqshm_pool_offer(struct mqshm_client *c, struct pool *p)
+{
+	if (p->spare && __builtin_expect(
+		    __atomic_load_n(&c->status->wanted[p->index], __ATOMIC_RELAXED), 0)) /* [B1] */
+		mqshm_pool_offer_now(c, p);
+}
+
 #endif /* LIB_CLIENT_H */

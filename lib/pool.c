@@ -234,21 +234,20 @@ void mqshm_pool_take(struct mqshm_client *c, struct pool *p, uint32_t b)
 	}
 	p->magazine[p->spare++] = b;
 	c->spares++;
-	if (unlikely(__atomic_load_n(&c->status->wanted[p->index], __ATOMIC_RELAXED))) /* [B1] */
-		magazine_return(c, p, p->spare);
+	mqshm_pool_offer(c, p);
+}
+
+void mqshm_pool_offer_now(struct mqshm_client *c, struct pool *p)
+{
+	magazine_return(c, p, p->spare);
 }
 
 void mqshm_pool_return_wanted(struct mqshm_client *c)
 {
 	uint32_t i;
 
-	for (i = 0; i < c->n_pools && !c->dead; i++) {
-		struct pool *p = &c->pools[i];
-
-		if (p->spare && __atomic_load_n(&c->status->wanted[i],
-						__ATOMIC_RELAXED))	/* [B1] */
-			magazine_return(c, p, p->spare);
-	}
+	for (i = 0; i < c->n_pools && !c->dead; i++)
+		mqshm_pool_offer(c, &c->pools[i]);
 }
 
 void mqshm_pool_return_all(struct mqshm_client *c)

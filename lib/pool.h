@@ -58,6 +58,8 @@ int mqshm_pool_lease(struct mqshm_client *c, struct pool *p, bool wait,
 /* Takes a buffer whose last reference was dropped. */
 void mqshm_pool_take(struct mqshm_client *c, struct pool *p, uint32_t b);
 
+/* Gives the magazine back: somebody waits for buffers of the pool. */
+void mqshm_pool_offer_now(struct mqshm_client *c, struct pool *p);
 /* Gives back the magazines of pools that others wait for; of all pools. */
 void mqshm_pool_return_wanted(struct mqshm_client *c);
 void mqshm_pool_return_all(struct mqshm_client *c);
