@@ -60,6 +60,13 @@ demo:
 	@$(MAKE) --no-print-directory -s all
 	@tools/demo $(if $(INPUT),--input '$(INPUT)') $(if $(OUTPUT),--output '$(OUTPUT)')
 
+# Figures of this machine's kernel if it has the module, else of the test machine: then only ratios mean anything.
+bench:
+	@tools/setup build modules vm
+	@$(MAKE) --no-print-directory -s all
+	@if [ -c /dev/mqshm ]; then $(B)/bin/mqshm-bench $(BENCH); else \
+		tools/vm/run --mem 1G --timeout 1200 -- mqshm-bench $(BENCH); fi
+
 # ---- tests ----
 
 check check-long:
@@ -102,4 +109,4 @@ help:
 	@echo 'make install         PREFIX=$(PREFIX) DESTDIR='
 	@echo 'make clean'
 
-.PHONY: all modules load unload setup shell demo check check-long kselftest kselftest-install install clean help
+.PHONY: all modules load unload setup shell demo bench check check-long kselftest kselftest-install install clean help
