@@ -215,13 +215,16 @@ top:
 
 	:: atomic { !hand && HAS_MSG(IN) ->
 		d_step { q[IN]--; unp[IN]++; hand = !IS_SINK(c) };	/* [O3] */
+		/* When head is told before the port is found empty is a matter of speed. */
 		if
 		:: flags[IN] & PSLEEPING -> see_in = 1; PUBLISH(IN)		/* [O7] [O5] */
-		:: else ->
-			if
-			:: PUBLISH(IN)					/* [O5] every depth/4 pops */
-			:: skip
-			fi
+		:: PUBLISH(IN)						/* [O5] */
+		:: d_step {							/* every depth/4 pops */
+			PUBLISH(IN);						/* [O5] */
+			hl[IN] = 0;						/* [O6] */
+			see_in = (flags[IN] & PSLEEPING) != 0			/* [O7] */
+		   }
+		:: skip
 		fi
 	   }
 progress:	if
