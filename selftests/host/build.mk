@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The host harness: make -f selftests/host/build.mk, from the top of the tree, builds all variants of all tests below
+# build/host/. VARIANTS="plain asan".
+#
+# kernel.o is the module and what stands in for the kernel, with all names but the harness's hidden (the library's are
+# often the same) and all variables in one section, which host_start() turns into shared memory.
+
+SHELL := /bin/bash -o pipefail
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+H := selftests/host
+VARIANTS ?= plain asan
+TESTS := host_fail host_graph host_kill host_settle host_step host_wake
+OUT ?= build/host
+# other copies of the product's code, as for a mutation
+KMOD ?= kmod
+LIB ?= lib
+
+SANITIZE_plain :=
+SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+KERNEL_SRC := $(wildcard $(KMOD)/*.c) $(addprefix $(H)/,arena.c sync.c gate.c task.c vfs.c check.c)
+USER_SRC := $(H)/sys.c $(H)/test.c
+LIB_SRC := $(filter-out $(LIB)/sys.c,$(wildcard $(LIB)/*.c))
+FORWARDED := $(filter-out linux/mqshm.h,$(sort $(shell sed -n 's/^\#include <\(linux\/.*\)>.*/\1/p' $(KMOD)/*.[ch])))
+
+CFLAGS ?= -O2 -g
+COMMON := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wno-unused-parameter -Werror=implicit-function-declaration -MMD -MP -fno-pie -fno-common $(CFLAGS)
+KERNEL_FLAGS := -I$(OUT)/include -I$(H)/include -I$(H) -I$(KMOD) -Iinclude/uapi -Wno-sign-compare -Wno-missing-field-initializers -Wno-maybe-uninitialized
+USER_FLAGS := -I$(H) -I$(LIB) -Iinclude -Iinclude/uapi
+
+all: $(foreach v,$(VARIANTS),$(TESTS:%=$(OUT)/$(v)/%))
+
+$(FORWARDED:%=$(OUT)/include/%): $(H)/build.mk
+	@mkdir -p $(@D)
+	@echo '#include "kernel.h"' > $@
+
+define variant
+$(OUT)/$(1)/%.o: %.c | $(FORWARDED:%=$(OUT)/include/%)
+	@mkdir -p $$(@D)
+	$(CC) $$(if $$(filter $(KERNEL_SRC),$$<),$(KERNEL_FLAGS),$(USER_FLAGS)) \
+		$(COMMON) $(SANITIZE_$(1)) -c -o $$@ $$<
+
+$(OUT)/$(1)/kernel.o: $(KERNEL_SRC:%.c=$(OUT)/$(1)/%.o)
+	$(LD) -r -o $$@.all $$^
+	$(OBJCOPY) --wildcard --keep-global-symbol='host_*' \
+		--set-section-flags .bss=alloc,load,data,contents \
+		--rename-section .data=mqshm_shared --rename-section .bss=mqshm_shared $$@.all $$@
+	@rm $$@.all
+
+$(OUT)/$(1)/%: $(OUT)/$(1)/$(H)/%.o $(USER_SRC:%.c=$(OUT)/$(1)/%.o) $(LIB_SRC:%.c=$(OUT)/$(1)/%.o) \
+		$(OUT)/$(1)/kernel.o $(OUT)/$(1)/$(H)/shared_end.o
+	$(CC) -no-pie $(SANITIZE_$(1)) $(LDFLAGS) -o $$@ $$^ -pthread
+endef
+
+OBJCOPY ?= objcopy
+$(foreach v,$(VARIANTS),$(eval $(call variant,$(v))))
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
+
+.PHONY: all
+.SECONDARY:

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Each allocation of the module fails once: the life of a small graph is run again
+ * and again, with the first, the second, the third allocation failing, until none
+ * is left to fail. Each time the library reports an error, nothing is left behind
+ * and the next run finds the module as it was.
+ */
+#include <errno.h>
+
+#include "test.h"
+
+/* Whether everything went well; the first error ends it. */
+static int client_live(struct mqshm_runtime *rt, struct mqshm_client *c)
+{
+	static const struct mqshm_port_spec specs[] = {
+		{ .name = "in", .direction = MQSHM_DIR_IN, .depth = 600 },
+		{ .name = "out", .direction = MQSHM_DIR_OUT },
+	};
+	struct mqshm_buffer buf;
+	struct mqshm_block *b;
+	int r;
+
+	r = mqshm_block_create(c, "block", "Test", MQSHM_CLASS_PROCESSING, specs, 2, &b);
+	if (!r)
+		r = mqshm_connect(rt, "block:out", "block:in", NULL);
+	if (!r)
+		r = mqshm_client_update(c);
+	if (r < 0)
+		return r;
+	r = mqshm_buffer_alloc(c, 64, MQSHM_NO_WAIT, &buf);
+	if (!r)
+		r = mqshm_port_push(mqshm_block_port(b, "out"), &buf, 0);
+	if (!r)
+		r = mqshm_port_pop(mqshm_block_port(b, "in"), &buf);
+	if (!r)
+		r = mqshm_buffer_release(c, &buf);
+	if (!r)
+		mqshm_block_remove(b);
+	return r;
+}
+
+static int graph_live(void)
+{
+	struct mqshm_client *c;
+	struct mqshm_runtime *rt;
+	int r;
+
+	r = mqshm_runtime_create(RUNTIME, NULL, &rt);
+	if (r)
+		return r;
+	r = mqshm_pool_create(rt, "pool", 5000, 40);
+	if (!r)
+		r = mqshm_client_join(RUNTIME, NULL, &c);
+	if (!r) {
+		r = client_live(rt, c);
+		mqshm_client_close(c);
+	}
+	mqshm_runtime_close(rt);
+	return r;
+}
+
+int main(void)
+{
+	unsigned int n, silent = 0, odd = 0;
+	long before, left = 0;
+	int r = -1;
+
+	host_start();
+	test_ok(!graph_live(), "without a failure");
+	before = host_allocations();
+	for (n = 0; r && n < 10000; n++) {
+		bool failed;
+
+		host_fail_allocation((int)n);
+		r = graph_live();
+		failed = host_allocation_failed();
+		host_fail_allocation(-1);
+		silent += failed && !r;
+		odd += r && r != -ENOMEM;
+		if (r && r != -ENOMEM)
+			test_note("allocation %u: error %d", n, r);
+		if (host_allocations() != before)
+			left++;
+		if (!failed)
+			break;
+		r = -1;
+	}
+	test_note("%u allocations failed, %u of them unnoticed, %u with another error than ENOMEM",
+		  n, silent, odd);
+	test_ok(n > 20 && !left, "nothing is left after a failed allocation");
+	test_ok(!r, "and all goes well after the last one");
+	test_ok(host_stop() == 0, "nothing of the module is left");
+	return test_end();
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the files of the harness share: arena, processes, tasks. */
+#ifndef HOST_INTERNAL_H
+#define HOST_INTERNAL_H
+
+#include "kernel.h"
+#include "host.h"
+
+#define HOST_PROCESSES	128
+#define HOST_TASKS	256
+#define HOST_FILES	128
+#define HOST_FD_FIRST	1000	/* descriptors of the harness, apart from real ones */
+
+/* Bits of struct host_process.gate. */
+#define GATE_INSIDE	(1ULL << 0)	/* one thread inside the module, asleep or not */
+#define GATE_RUNNING	(1ULL << 16)	/* one that is not asleep there */
+#define GATE_KILL	(1ULL << 32)	/* it dies as soon as none is inside */
+#define GATE_FREEZE	(1ULL << 33)	/* none enters, or wakes up, for now */
+#define GATE_COUNT	0xffffULL
+
+/**
+ * struct host_process - a process
+ * @pid: 0: this slot is free
+ * @gate: GATE_*; what its threads and those who kill or freeze it agree by
+ * @frozen: futex that threads wait on for GATE_FREEZE to go
+ * @trap: its tracer wants to know when it leaves the module
+ * @mm: its memory
+ * @signal: its threads
+ * @tgid: a reference
+ * @files: by descriptor, protected by @mm's lock
+ */
+struct host_process {
+	int pid;
+	u64 gate;
+	u32 frozen;
+	bool trap;
+	struct mm_struct *mm;
+	struct signal_struct signal;
+	struct pid *tgid;
+	struct file *files[HOST_FILES];
+};
+
+extern struct host_process host_processes[HOST_PROCESSES];
+extern struct task_struct host_tasks[HOST_TASKS];
+extern const struct file_operations *host_device_fops;
+
+struct host_process *host_process_find(pid_t pid);
+struct host_process *host_process_new(int pid, struct host_process *parent);
+struct task_struct *host_task_new(struct host_process *process, int nr);
+void host_task_free(struct task_struct *task);
+int host_module_init(void);
+void host_module_exit(void);
+
+/* The way into the module and out of it again. */
+void host_enter(void);
+void host_exit(void);
+/* A thread inside falls asleep, and is awake again. */
+void host_doze(u32 *futex);
+void host_rouse(void);
+
+/* vfs.c: what a dead process leaves. */
+void host_files_inherit(struct host_process *child, struct host_process *parent);
+void host_vmas_close(struct mm_struct *mm);
+void host_files_close(struct host_process *process);
+/* task.c */
+void host_mm_end(struct mm_struct *mm);
+
+/* arena.c */
+void host_arena_start(void);
+int host_arena_fd(void);
+unsigned int host_arena_report(void);
+
+int host_futex_wait(u32 *word, u32 value, u64 deadline_ns);
+void host_futex_wake(u32 *word, int n);
+
+#endif /* HOST_INTERNAL_H */

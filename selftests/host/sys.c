@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* In the place of lib/sys.c: the library's way to the module is a call. */
+#include "host.h"
+#include "sys.h"
+
+int mqshm_sys_open(void)
+{
+	return host_sys_open();
+}
+
+int mqshm_sys_ioctl(int fd, unsigned int cmd, void *args)
+{
+	return host_sys_ioctl(fd, cmd, args);
+}
+
+void mqshm_sys_close(int fd)
+{
+	host_sys_close(fd);
+}
+
+int mqshm_sys_map(int fd, uint64_t offset, size_t bytes, bool writable, void **out)
+{
+	return host_sys_map(fd, offset, bytes, writable, out);
+}
+
+void mqshm_sys_unmap(void *address, size_t bytes)
+{
+	(void)bytes;
+	if (address)
+		host_sys_unmap(address);
+}
