@@ -146,6 +146,7 @@ static int block_publish(struct mqshm_runtime *rt, struct mqshm_block *block,
 	}
 	list_add_tail(&block->node, &rt->blocks);
 	rt->n_blocks++;
+	block->client->had_blocks = true;
 	return 0;
 }
 

@@ -42,6 +42,7 @@ struct mqshm_pool;
  * @dead: settled, or about to be; protected by @lock
  * @ports: its ports; changed under @lock and the runtime's lock, read under either
  *	or RCU
+ * @had_blocks: it made a block; protected by @lock
  * @pending: ends of rings it has not taken yet; protected by the runtime's lock
  * @stops: a stop was asked for that it has not been told of; protected by the
  *	runtime's lock
@@ -94,6 +95,7 @@ struct mqshm_client {
 	struct mutex lock;
 	bool dead;
 	struct list_head ports;
+	bool had_blocks;
 	struct list_head pending;
 	bool stops;
 	u64 reserve;

@@ -25,7 +25,8 @@ static void promise_end_locked(struct mqshm_client *c, struct mqshm_pool *pool)
 
 /*
  * Takes one buffer into @c's hands; returns its number, -EAGAIN if there is none
- * (that is not promised to somebody else), or -ENOMEM with *@page if that page of the hold row must be populated first.
+ * (that is not promised to somebody else), or -ENOMEM with *@page if that page of
+ * the hold row must be populated first.
  */
 static int lease_one_locked(struct mqshm_client *c, struct mqshm_pool *pool,
 			    unsigned int *page)

@@ -173,16 +173,27 @@ static u64 hand_drop(struct mqshm_client *c, struct mqshm_wakes *wakes)
 	return refs;
 }
 
-/* What damaged counts kept back is mended when nobody can have a reference. */
+/*
+ * What damaged counts kept back is mended when nobody can have a reference. A count
+ * that was too high shows only now, as a buffer that did not come back: this is
+ * reported until the next client that leaves last.
+ */
 static void runtime_reset_locked(struct mqshm_runtime *rt)
 {
+	bool tainted, short_of_some = false;
 	unsigned int i;
 
 	lockdep_assert_held(&rt->lock);
-	if (rt->n_clients || !atomic_xchg(&rt->tainted, 0))
+	if (rt->n_clients)
 		return;
-	for (i = 0; i < rt->n_pools; i++)
-		mqshm_pool_reset(rt->pools[i]);
+	tainted = atomic_xchg(&rt->tainted, 0);
+	for (i = 0; i < rt->n_pools; i++) {
+		short_of_some |= rt->pools[i]->n_free != rt->pools[i]->count;
+		if (tainted || short_of_some)
+			mqshm_pool_reset(rt->pools[i]);
+	}
+	if (short_of_some && !tainted)
+		mqshm_runtime_taint(rt);
 }
 
 static void departed_add_locked(struct mqshm_client *c, struct mqshm_departed *entry)
@@ -227,7 +238,9 @@ static void client_leave(struct mqshm_client *c, struct mqshm_departed *entry,
 	runtime_reset_locked(c->rt);
 	entry->at_ns = ktime_get_ns();
 	entry->settle_ns += entry->at_ns;
-	departed_add_locked(c, entry);
+	/* one that came, was refused what it wanted and left is no news */
+	if (c->had_blocks || entry->how != MQSHM_DEPARTED_DETACH)
+		departed_add_locked(c, entry);
 	mutex_unlock(&c->rt->lock);
 }
 
