@@ -429,7 +429,7 @@ int mqshm_port_arm(struct mqshm_port *p);
 
 enum mqshm_result {
 	MQSHM_OK,		/* call work again when there is something to do */
-	MQSHM_NEED_MORE_INPUT,	/* call work again when an input has more */
+	MQSHM_NEED_MORE_INPUT,	/* call work again when an input has more; the end if none will */
 	MQSHM_DONE,		/* the end: outputs announce it, the block stops */
 	MQSHM_ERROR,		/* the block stops, outputs do not announce an end */
 };

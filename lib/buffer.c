@@ -40,19 +40,23 @@ void mqshm_buffer_drop(struct mqshm_client *c, struct pool *p, uint32_t b)
 
 int mqshm_buffer_dup(struct mqshm_client *c, struct pool *p, uint32_t b, uint32_t n)
 {
-	while (n) {
-		uint32_t m = n < 255 ? n : 255;
-		int r;
+	uint32_t done = 0;
+	int r = 0;
+
+	while (done < n && !r) {
+		uint32_t m = n - done < 255 ? n - done : 255;
 
 		if (likely(c->cells.toggle))
 			r = proto_dup(&c->cells, pool_w(p, b), b, m);
 		else
 			r = mqshm_pool_ref(c, b, m);
-		if (r)
-			return r;
-		n -= m;
+		if (!r)
+			done += m;
 	}
-	return 0;
+	/* All or nothing: the caller knows of none of them. */
+	for (; r && done && !c->dead; done--)
+		mqshm_buffer_drop(c, p, b);
+	return r;
 }
 
 /* -- allocating ------------------------------------------------------------- */

@@ -22,14 +22,18 @@ $(LIB_SHARED): $(LIB_SRC:%.c=$(B)/obj/shared/%.o) lib/libmqshm.map
 		-Wl,-z,defs -o $@ $(filter %.o,$^) -pthread
 	ln -sf $(@F) $(B)/lib/libmqshm.so
 
-$(B)/lib/libmqshm.pc: lib/libmqshm.pc.in lib/build.mk Makefile
+# looked at each time: PREFIX may be another than when it was made
+$(B)/lib/libmqshm.pc: lib/libmqshm.pc.in FORCE
 	@mkdir -p $(@D)
-	sed -e 's|@prefix@|$(PREFIX)|' -e 's|@libdir@|$(LIBDIR)|' \
-		-e 's|@includedir@|$(INCLUDEDIR)|' -e 's|@version@|$(LIB_VERSION)|' $< >$@
+	@sed -e 's|@prefix@|$(PREFIX)|' -e 's|@libdir@|$(LIBDIR)|' \
+		-e 's|@includedir@|$(INCLUDEDIR)|' -e 's|@version@|$(LIB_VERSION)|' $< >$@.new
+	@if cmp -s $@.new $@; then $(RM) $@.new; else mv $@.new $@; fi
+
+.PHONY: FORCE
 
 all:: $(LIB_STATIC) $(LIB_SHARED) $(B)/lib/libmqshm.pc
 
-install::
+install:: $(LIB_STATIC) $(LIB_SHARED) $(B)/lib/libmqshm.pc
 	install -Dm644 include/mqshm.h $(DESTDIR)$(INCLUDEDIR)/mqshm.h
 	install -Dm644 $(LIB_STATIC) $(DESTDIR)$(LIBDIR)/libmqshm.a
 	install -Dm755 $(LIB_SHARED) $(DESTDIR)$(LIBDIR)/libmqshm.so.$(LIB_VERSION)

@@ -275,7 +275,7 @@ __attribute__((cold, noinline)) int mqshm_client_sync(struct mqshm_client *c)
 		error = mqshm_client_ioctl(c, MQSHM_IOC_CLIENT_SYNC, &args);
 		if (error)
 			return error;
-		for (i = 0; i < args.out_count && i < 32; i++) {
+		for (i = 0; i < args.out_count && i < MQSHM_SYNC_EVENTS; i++) {
 			int r = event_handle(c, &args.events[i]);
 
 			if (r && !error)

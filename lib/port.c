@@ -377,6 +377,18 @@ bool mqshm_port_is_ended(const struct mqshm_port *p)
 	return !p->out && p->had && !p->n_rings && !p->lost;
 }
 
+/* Ended, or will have as soon as what is queued was read. */
+bool mqshm_port_is_final(const struct mqshm_port *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->n_rings; i++) {
+		if (!(proto_rx_flags(&p->rings[i]->rx) & MQSHM_RING_EOF)) /* [O8] */
+			return false;
+	}
+	return !p->out && p->had && !p->lost;
+}
+
 bool mqshm_port_is_ready(struct mqshm_port *p)
 {
 	struct mqshm_client *c = p->client;
@@ -414,6 +426,8 @@ size_t mqshm_port_input_size(struct mqshm_port *p)
 	if (!client_check(c) && !p->out) {
 		for (i = 0; i < p->n_rings; i++)
 			n += proto_queued(&p->rings[i]->rx);
+		/* who asks may be polling until there are more */
+		client_nothing_now(c);
 	}
 	client_leave(c);
 	return n;
@@ -430,6 +444,8 @@ bool mqshm_port_ended(struct mqshm_port *p)
 		ended = !mqshm_port_look(p) && mqshm_port_is_ended(p);
 	if (ended)
 		p->end_seen = true;
+	else if (!c->dead)
+		client_nothing_now(c);
 	client_leave(c);
 	return ended;
 }

@@ -81,6 +81,7 @@ void mqshm_block_free(struct mqshm_block *b);
 /* As the public ones, inside a call. */
 bool mqshm_port_look(struct mqshm_port *p);	/* input: has a message */
 bool mqshm_port_is_ended(const struct mqshm_port *p);
+bool mqshm_port_is_final(const struct mqshm_port *p);	/* input: its end was announced */
 bool mqshm_port_is_ready(struct mqshm_port *p);
 
 /* Drops a reference of a buffer in @p's client. */

@@ -122,7 +122,8 @@ static int wait_ready(struct mqshm_client *c, struct mqshm_port *const *ports, s
 		r = mqshm_client_publish(c);
 		if (r)
 			return r;
-		if (spin_if_it_pays(c, ports, n, deadline_ns))
+		/* publishing and looking let go of rings: that is told before any sleep */
+		if (c->changed || spin_if_it_pays(c, ports, n, deadline_ns) || c->changed)
 			continue;
 		r = doze(c, ports, n, deadline_ns);
 		if (r)

@@ -250,7 +250,7 @@ void mqshm_instance_free(struct mqshm_instance *in)
 bool mqshm_instance_stop_requested(const struct mqshm_instance *in)
 {
 	return __atomic_load_n(&in->stop, __ATOMIC_ACQUIRE) ||
-	       mqshm_block_stop_requested(in->block);
+	       (in->block && mqshm_block_stop_requested(in->block));
 }
 
 /*

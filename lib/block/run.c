@@ -21,6 +21,8 @@
  *	that this is not enough
  * @known_set: @known is meaningful
  * @look_ns: how long the next sleep beside a message is
+ * @final: the end of all inputs had been announced when work was called last
+ * @taken: messages that had been taken then
  * @ended: inputs that have ended, as far as work was told
  * @exhausted: work was told that no input will ever have more
  */
@@ -29,6 +31,8 @@ struct run {
 	uint64_t known;
 	bool known_set;
 	uint64_t look_ns;
+	bool final;
+	uint64_t taken;
 	size_t ended;
 	bool exhausted;
 };
@@ -152,6 +156,28 @@ static uint64_t arrived(struct mqshm_instance *in)
 	return n;
 }
 
+/* Nothing will come any more but what is queued. */
+static bool all_final(struct mqshm_instance *in)
+{
+	size_t i;
+
+	for (i = 0; i < in->n_inputs; i++) {
+		if (!client_alive(in->client) || !mqshm_port_is_final(in->inputs[i]))
+			return false;
+	}
+	return in->n_inputs;
+}
+
+static uint64_t taken(const struct mqshm_instance *in)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < in->n_inputs; i++)
+		n += in->inputs[i]->messages;
+	return n;
+}
+
 /**
  * struct inputs - inputs to sleep on
  * @ports: array[@n]
@@ -199,6 +225,22 @@ static int inputs_sleep(struct mqshm_instance *in, const struct inputs *inputs,
 }
 
 /*
+ * Work needs more than there is, and all ends have been announced. 0: call it with
+ * what is left; -ENODATA: it was, and took nothing of it.
+ */
+static int finish(struct run *run)
+{
+	uint64_t now = arrived(run->in);
+
+	if (run->final && run->known == now && run->taken == taken(run->in))
+		return -ENODATA;
+	run->final = true;
+	run->known = now;
+	run->taken = taken(run->in);
+	return 0;
+}
+
+/*
  * Work said that it needs more than there is. 0: call it again. What had arrived
  * is known only from before a call of work, so that the first time work is called
  * once more: a message that came behind its last look is not missed.
@@ -213,6 +255,9 @@ static int wait_for_more(struct run *run)
 		run->known_set = false;
 		return 0;
 	}
+	if (all_final(in))
+		return finish(run);
+	run->final = false;
 	if (!run->known_set) {
 		run->known = arrived(in);
 		run->known_set = in->n_inputs;
@@ -223,7 +268,7 @@ static int wait_for_more(struct run *run)
 	while (!r) {
 		inputs_pick(in, true, &inputs);
 		/* What came before they were picked would not end the sleep. */
-		if (in->n_inputs && arrived(in) != run->known)
+		if (in->n_inputs && (arrived(in) != run->known || all_final(in)))
 			break;
 		r = inputs_sleep(in, &inputs, run->look_ns);
 		/* A source waits for something of its own. */
@@ -255,7 +300,10 @@ static int wait_for_input(struct run *run)
 		if (r)
 			return r;
 	}
-	return mqshm_instance_stop_requested(in) ? -ECANCELED : 0;
+	if (mqshm_instance_stop_requested(in))
+		return -ECANCELED;
+	/* A source may be waiting for something else, and not look at errors. */
+	return client_alive(in->client) ? 0 : -ESHUTDOWN;
 }
 
 static enum mqshm_result work(struct mqshm_instance *in)
@@ -268,6 +316,15 @@ static enum mqshm_result work(struct mqshm_instance *in)
 	__atomic_store_n(&in->work_ns, in->work_ns + spent, __ATOMIC_RELAXED);
 	__atomic_store_n(&in->last_work_ns, spent, __ATOMIC_RELAXED);
 	return result;
+}
+
+static enum mqshm_result run_failed(struct mqshm_instance *in, int error, const char *when)
+{
+	if (error == -ESHUTDOWN)
+		mqshm_instance_fail(in, error, "the runtime was removed");
+	else
+		mqshm_instance_fail(in, error, "%s: %s", when, strerror(-error));
+	return MQSHM_ERROR;
 }
 
 /* Ends with what the run ends with; a wait that failed is an error, a stop is not. */
@@ -300,11 +357,22 @@ static enum mqshm_result loop(struct run *run)
 	}
 	if (r == -ECANCELED)
 		return MQSHM_OK;
-	if (r == -ESHUTDOWN)
-		mqshm_instance_fail(in, r, "the runtime was removed");
-	else
-		mqshm_instance_fail(in, r, "waiting for input: %s", strerror(-r));
-	return MQSHM_ERROR;
+	if (r == -ENODATA)
+		return MQSHM_DONE;
+	return run_failed(in, r, "waiting for input");
+}
+
+/*
+ * The end is for somebody, as messages are: an output that was never connected
+ * holds the block back, or a stream without messages would end unseen.
+ */
+static int output_end(struct mqshm_instance *in, struct mqshm_port *p)
+{
+	int r = 0;
+
+	while (!r && !p->had && !p->optional && !p->ended)
+		r = instance_wait(in, &p, 1, MQSHM_FOREVER);
+	return r ? r : mqshm_port_end(p);
 }
 
 /* The last message is out: tells consumers that it was the last. */
@@ -314,11 +382,11 @@ static enum mqshm_result outputs_end(struct mqshm_instance *in)
 	int r;
 
 	for (i = 0; i < in->n_outputs; i++) {
-		r = mqshm_port_end(in->outputs[i]);
-		if (r) {
-			mqshm_instance_fail(in, r, "announcing the end: %s", strerror(-r));
-			return MQSHM_ERROR;
-		}
+		r = output_end(in, in->outputs[i]);
+		if (r == -ECANCELED)
+			return MQSHM_OK;
+		if (r)
+			return run_failed(in, r, "announcing the end");
 	}
 	return MQSHM_DONE;
 }

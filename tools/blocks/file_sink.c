@@ -79,25 +79,28 @@ static int sink_start(struct mqshm_instance *in)
 	return 0;
 }
 
-/* Asks the kernel's gen word too, since this loop does not push or pop. */
-static bool stopping(struct mqshm_instance *in)
+/* Asks the kernel's gen word too, since this loop does not push or pop. 0: go on. */
+static int stopping(struct mqshm_instance *in)
 {
-	mqshm_client_update(mqshm_instance_client(in));
-	return mqshm_instance_stop_requested(in);
+	if (mqshm_client_update(mqshm_instance_client(in)) == -ESHUTDOWN)
+		return -ESHUTDOWN;
+	return mqshm_instance_stop_requested(in) ? -ECANCELED : 0;
 }
 
 /* A pipe can be opened for writing only once somebody reads it; nothing tells when. */
 static int sink_reopen(struct mqshm_instance *in, struct file_sink *s)
 {
 	const char *name = mqshm_instance_param(in, "filename");
+	int error;
 
 	while (s->fd < 0) {
 		s->fd = open(name, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 		if (s->fd < 0 && errno != ENXIO && errno != EINTR)
 			return sink_fail(in, -errno);
 		if (s->fd < 0) {
-			if (stopping(in))
-				return -ECANCELED;
+			error = stopping(in);
+			if (error)
+				return error;
 			poll(NULL, 0, LOOK_MS);
 		}
 	}
@@ -107,12 +110,11 @@ static int sink_reopen(struct mqshm_instance *in, struct file_sink *s)
 static int wait_writable(struct mqshm_instance *in, const struct file_sink *s)
 {
 	struct pollfd fd = { .fd = s->fd, .events = POLLOUT };
+	int error = 0;
 
-	while (poll(&fd, 1, LOOK_MS) <= 0) {
-		if (stopping(in))
-			return -ECANCELED;
-	}
-	return 0;
+	while (!error && poll(&fd, 1, LOOK_MS) <= 0)
+		error = stopping(in);
+	return error;
 }
 
 static int sink_write(struct mqshm_instance *in, const struct file_sink *s, const uint8_t *p,
