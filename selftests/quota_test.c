@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What one user may have: runtimes, and memory of pools. */
+
+#include "kselftest_harness.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/stat.h>
+
+#include "mqshm_test.h"
+
+#define PARAMETERS	"/sys/module/mqshm/parameters/"
+
+static int parameter_set(const char *name, const char *value)
+{
+	char path[128];
+	int fd, n;
+
+	snprintf(path, sizeof(path), PARAMETERS "%s", name);
+	fd = open(path, O_WRONLY);
+	if (fd < 0)
+		return -errno;
+	n = write(fd, value, strlen(value));
+	close(fd);
+	return n < 0 ? -errno : 0;
+}
+
+/* A user without capabilities who may open the device. */
+static void become_nobody(void)
+{
+	struct stat st;
+
+	must(stat(DEVICE, &st) == 0);
+	must(setgroups(1, &st.st_gid) == 0);
+	must(setresgid(65534, 65534, 65534) == 0);
+	must(setresuid(65534, 65534, 65534) == 0);
+}
+
+static void exceed_runtimes(void *arg)
+{
+	char name[MQSHM_RUNTIME_NAME_LEN];
+	int fds[3];
+
+	become_nobody();
+	for (int i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "nobody-%d-%d", getpid(), i);
+		fds[i] = runtime_create_fd(name, 0);
+		must(i < 2 ? fds[i] >= 0 : fds[i] == -EDQUOT);
+	}
+	close(fds[0]);
+	must(runtime_create_fd(name, 0) >= 0);
+}
+
+TEST(quota_of_runtimes)
+{
+	int rc;
+
+	ASSERT_EQ(0, parameter_set("user_runtimes", "2"));
+	rc = reap(spawn(exceed_runtimes, NULL));
+	ASSERT_EQ(0, parameter_set("user_runtimes", "64"));
+	EXPECT_EQ(0, rc);
+}
+
+static void exceed_memory(void *arg)
+{
+	int fd;
+
+	become_nobody();
+	fd = runtime_create_fd(runtime_name(), 0);
+	must(fd >= 0);
+	must(pool_create(fd, "1", 4096, 512, NULL) == 0);
+	must(pool_create(fd, "2", 4096, 1024, NULL) == -EDQUOT);
+	must(pool_create(fd, "3", 4096, 200, NULL) == 1);
+	close(fd);
+	fd = runtime_create_fd(runtime_name(), 0);
+	must(pool_create(fd, "1", 4096, 700, NULL) == 0);
+}
+
+TEST(quota_of_memory)
+{
+	int rc;
+
+	runtime_name();
+	ASSERT_EQ(0, parameter_set("user_mbytes", "4"));
+	rc = reap(spawn(exceed_memory, NULL));
+	ASSERT_EQ(0, parameter_set("user_mbytes", "0"));
+	EXPECT_EQ(0, rc);
+}
+
+TEST_HARNESS_MAIN
