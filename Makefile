@@ -91,7 +91,7 @@ kselftest-install: $(B)/harness/lib.mk all
 # ---- the rest ----
 
 install:: all
-	install -Dm644 include/uapi/linux/mqshm.h $(DESTDIR)$(PREFIX)/include/linux/mqshm.h
+	install -Dm644 include/uapi/linux/mqshm.h $(DESTDIR)$(INCLUDEDIR)/linux/mqshm.h
 	install -Dm644 tools/udev/60-mqshm.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/60-mqshm.rules
 
 clean:
