@@ -23,13 +23,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#ifdef __cplusplus
-#define class class_	/* a field of the kernel's structs */
-#endif
 #include <linux/mqshm.h>
-#ifdef __cplusplus
-#undef class
-#endif
 
 #ifdef __cplusplus
 extern "C" {

@@ -78,7 +78,7 @@ static struct mqshm_block *block_new(struct mqshm_client *c,
 		return ERR_PTR(-ENOMEM);
 	block->client = c;
 	block->id = mqshm_next_id();
-	block->class = args->class;
+	block->class = args->class_;
 	block->created_ns = ktime_get_ns();
 	strscpy(block->name, args->name, sizeof(block->name));
 	strscpy(block->type, args->type, sizeof(block->type));
@@ -159,7 +159,7 @@ int mqshm_block_create(struct mqshm_client *c, struct mqshm_block_create_args *a
 
 	if (!mqshm_name_valid(args->name, sizeof(args->name), ':') ||
 	    !mqshm_name_valid(args->type, sizeof(args->type), 0) ||
-	    args->class > MQSHM_CLASS_SINK)
+	    args->class_ > MQSHM_CLASS_SINK)
 		return -EINVAL;
 	if (args->ports > c->rt->limits.ports)
 		return -ENOSPC;

@@ -217,7 +217,7 @@ static void query_block(struct query *q, const struct mqshm_block *block)
 	if (r) {
 		r->id = block->id;
 		r->client = block->client->id;
-		r->class = block->class;
+		r->class_ = block->class;
 		r->stopping = block->stopping;
 		r->created_ns = block->created_ns;
 		memcpy(r->name, block->name, sizeof(r->name));

@@ -98,7 +98,7 @@ int mqshm_block_create(struct mqshm_client *c, const char *name, const char *typ
 {
 	struct mqshm_block_create_args args = {
 		.size = sizeof(args),
-		.class = class_,
+		.class_ = class_,
 		.ports = (uint32_t)n_ports,
 	};
 	int r;

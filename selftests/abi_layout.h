@@ -151,7 +151,7 @@
 	FIELD(mqshm_block_create_args, flags, 4, 4) \
 	FIELD(mqshm_block_create_args, name, 8, 64) \
 	FIELD(mqshm_block_create_args, type, 72, 32) \
-	FIELD(mqshm_block_create_args, class, 104, 4) \
+	FIELD(mqshm_block_create_args, class_, 104, 4) \
 	FIELD(mqshm_block_create_args, ports, 108, 4) \
 	FIELD(mqshm_block_create_args, port_array, 112, 8) \
 	FIELD(mqshm_block_create_args, out_id, 120, 8) \
@@ -264,7 +264,7 @@
 	FIELD(mqshm_block_record, head, 0, 8) \
 	FIELD(mqshm_block_record, id, 8, 8) \
 	FIELD(mqshm_block_record, client, 16, 8) \
-	FIELD(mqshm_block_record, class, 24, 4) \
+	FIELD(mqshm_block_record, class_, 24, 4) \
 	FIELD(mqshm_block_record, stopping, 28, 4) \
 	FIELD(mqshm_block_record, created_ns, 32, 8) \
 	FIELD(mqshm_block_record, name, 40, 64) \

@@ -305,7 +305,7 @@ TEST_F(argument, unknown_values)
 
 	TRY_FIELD(manage_fd, CLIENT_JOIN, client_join, fill_client_join, -EINVAL, a.role = 3);
 	TRY_FIELD(manage_fd, QUERY, query, fill_query, -EINVAL, a.what = 2);
-	TRY_FIELD(client_fd, BLOCK_CREATE, block_create, fill_block_create, -EINVAL, a.class = 3);
+	TRY_FIELD(client_fd, BLOCK_CREATE, block_create, fill_block_create, -EINVAL, a.class_ = 3);
 	TRY_FIELD(client_fd, BLOCK_CREATE, block_create, fill_block_create, -EINVAL,
 		  desc->direction = 2);
 	TRY_FIELD(client_fd, BLOCK_CREATE, block_create, fill_block_create, -EINVAL,

@@ -143,7 +143,7 @@ int block_create(int fd, const char *name, __u32 depth, __u32 ports[2], __u64 *i
 		{ .name = "out", .direction = MQSHM_DIR_OUT, .out_port = POISON32 },
 	};
 	struct mqshm_block_create_args args =
-		ARGS(block_create, .type = "Test", .class = MQSHM_CLASS_PROCESSING,
+		ARGS(block_create, .type = "Test", .class_ = MQSHM_CLASS_PROCESSING,
 		     .ports = 2, .port_array = (uintptr_t)descs, .out_id = POISON64);
 	int err;
 

@@ -154,7 +154,7 @@ TEST_F(query, blocks_and_ports)
 	ASSERT_NE(NULL, b);
 	EXPECT_EQ(mqshm_block_id(self->sink.block), b->id);
 	EXPECT_EQ(mqshm_client_id(self->sink.client), b->client);
-	EXPECT_EQ(MQSHM_CLASS_PROCESSING, b->class);
+	EXPECT_EQ(MQSHM_CLASS_PROCESSING, b->class_);
 	EXPECT_EQ(0U, b->stopping);
 	EXPECT_LE(b->created_ns, self->s.now_ns);
 	EXPECT_STREQ("Test", b->type);

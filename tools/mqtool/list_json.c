@@ -151,7 +151,7 @@ static struct json_object *block_json(const struct mqshm_block_record *b)
 	add_text(o, "name", b->name);
 	add_text(o, "type", b->type);
 	add(o, "client", b->client);
-	add_text(o, "class", class_name(b->class));
+	add_text(o, "class", class_name(b->class_));
 	add_flag(o, "stopping", b->stopping);
 	add(o, "created_ns", b->created_ns);
 	return o;

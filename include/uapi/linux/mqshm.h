@@ -569,7 +569,7 @@ struct mqshm_port_desc {
  * @flags: 0
  * @name: unique in the runtime, no ':'
  * @type: name of its type
- * @class: MQSHM_CLASS_*
+ * @class_: MQSHM_CLASS_* (C++ has the plain word)
  * @ports: number of elements in @port_array
  * @port_array: address of struct mqshm_port_desc[@ports]; out_port is written
  * @out_id: its number, never used again
@@ -581,7 +581,7 @@ struct mqshm_block_create_args {
 	__u32 flags;
 	char name[MQSHM_BLOCK_NAME_LEN];
 	char type[MQSHM_TYPE_NAME_LEN];
-	__u32 class;
+	__u32 class_;
 	__u32 ports;
 	__u64 port_array;
 	__u64 out_id;
@@ -924,7 +924,7 @@ struct mqshm_client_record {
  * @head: kind and size
  * @id: its number
  * @client: number of its client
- * @class: MQSHM_CLASS_*
+ * @class_: MQSHM_CLASS_*
  * @stopping: not 0 once it was asked to stop
  * @created_ns: when it was made
  * @name: its name
@@ -934,7 +934,7 @@ struct mqshm_block_record {
 	struct mqshm_record head;
 	__u64 id;
 	__u64 client;
-	__u32 class;
+	__u32 class_;
 	__u32 stopping;
 	__u64 created_ns;
 	char name[MQSHM_BLOCK_NAME_LEN];
