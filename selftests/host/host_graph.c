@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,12 +35,14 @@ struct result {
  * @messages: to be sent
  * @flush_every: pushes that are flushed at a time
  * @threads: by threads of this process
+ * @polls: the sink looks again and again and never sleeps
  */
 struct load {
 	uint32_t buffers;
 	uint64_t messages;
 	uint32_t flush_every;
 	bool threads;
+	bool polls;
 };
 
 static struct load load;
@@ -80,6 +83,17 @@ static void forward(void)
 	mqshm_client_close(n.client);
 }
 
+static int sink_pop(struct node *n, struct mqshm_buffer *buf)
+{
+	int r;
+
+	if (!load.polls)
+		return node_pop(n, n->in[0], buf);
+	while ((r = mqshm_port_pop(n->in[0], buf)) == -EAGAIN)
+		sched_yield();
+	return r;
+}
+
 static void sink(void)
 {
 	struct mqshm_buffer buf;
@@ -88,7 +102,7 @@ static void sink(void)
 	int r;
 
 	node_make(&n, "sink", 1, 0, 256, 0);
-	while (!(r = node_pop(&n, n.in[0], &buf))) {
+	while (!(r = sink_pop(&n, &buf))) {
 		if (!result->messages)
 			result->begin_ns = mqshm_now_ns();
 		s = mqshm_buffer_data(n.client, &buf);
@@ -173,9 +187,9 @@ static void run(struct load what)
 	*result = (struct result) {};
 	failed = load.threads ? threads_run(rt) : processes_run(rt);
 	test_ok(!failed && result->messages == load.messages && !result->bad,
-		"%llu messages through three %s, pool of %u, flushed %u at a time",
+		"%llu messages through three %s, pool of %u, flushed %u at a time, sink %s",
 		(unsigned long long)load.messages, load.threads ? "threads" : "processes",
-		load.buffers, load.flush_every);
+		load.buffers, load.flush_every, load.polls ? "polls" : "sleeps");
 	test_check(mqshm_runtime_snapshot(rt, &snap), "snapshot");
 	host_sum(&sums);
 	test_ok(!host_check() && sums.in_depot == load.buffers && !snap->n_clients,
@@ -190,13 +204,16 @@ static void run(struct load what)
 int main(int argc, char **argv)
 {
 	uint64_t messages = argc > 1 ? strtoull(argv[1], NULL, 0) : 1000000;
+	uint64_t few = messages < 1000000 ? messages / 10 : 1000000;
 
 	host_start();
 	result = test_shared(sizeof(*result));
-	run((struct load) { 1024, messages, 1, false });
-	run((struct load) { 1024, messages, 32, false });
-	run((struct load) { 3, messages / 50, 1, false });
-	run((struct load) { 1024, messages / 4, 1, true });
+	run((struct load) { 1024, messages, 1, false, false });
+	run((struct load) { 1024, messages, 32, false, false });
+	/* nobody starves: each of the three would keep them all */
+	run((struct load) { 3, few, 1, false, false });
+	run((struct load) { 3, few, 1, false, true });
+	run((struct load) { 1024, messages / 4, 1, true, false });
 	test_ok(host_stop() == 0, "nothing of the module is left");
 	return test_end();
 }
