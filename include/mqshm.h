@@ -46,6 +46,7 @@ uint64_t mqshm_after_ms(uint64_t ms);
 const char *mqshm_version(void);
 
 /* -- runtimes: create, look, change the graph ---------------------------- */
+/* Threads: any call from any thread, several at once; closing a handle is the last. */
 
 struct mqshm_runtime;
 
@@ -143,6 +144,7 @@ int mqshm_disconnect(struct mqshm_runtime *rt, uint64_t id);
 int mqshm_block_request_stop(struct mqshm_runtime *rt, uint64_t block_id);
 
 /* -- snapshots -------------------------------------------------------------- */
+/* Threads: making one as above; a snapshot is constant and may be read by all. */
 
 /**
  * struct mqshm_snapshot - everything in a runtime at one moment
@@ -202,6 +204,7 @@ mqshm_snapshot_downstream(const struct mqshm_snapshot *snap, uint32_t port,
 			  const struct mqshm_connection_record *prev);
 
 /* -- clients ---------------------------------------------------------------- */
+/* Threads: joining from any thread; everything else from one at a time. */
 
 struct mqshm_client;
 
@@ -262,6 +265,7 @@ int mqshm_client_update(struct mqshm_client *c);
 int mqshm_client_recover(struct mqshm_client *c);
 
 /* -- blocks and ports -------------------------------------------------------- */
+/* Threads: each call from one thread of the client at a time. */
 
 struct mqshm_block;
 struct mqshm_port;
@@ -302,6 +306,7 @@ struct mqshm_port *mqshm_block_port(const struct mqshm_block *b, const char *nam
 size_t mqshm_port_connections(const struct mqshm_port *p);
 
 /* -- buffers ------------------------------------------------------------------ */
+/* Threads: each call from one thread of the client at a time; payload as the program agrees. */
 
 #define MQSHM_NO_BUFFER	UINT32_MAX
 
@@ -355,6 +360,7 @@ int mqshm_buffer_make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
 			       uint64_t deadline_ns);
 
 /* -- moving references --------------------------------------------------------- */
+/* Threads: each call from one thread of the client at a time. */
 
 #define MQSHM_MORE	(1U << 0)	/* more pushes follow at once: wake later */
 
@@ -420,6 +426,8 @@ int mqshm_port_set_eventfd(struct mqshm_port *p, int fd);
 int mqshm_port_arm(struct mqshm_port *p);
 
 /* -- block runtime -------------------------------------------------------------- */
+/* Threads: each call from the thread that runs the block, except
+ * mqshm_instance_request_stop() and mqshm_instance_get_stats(): from any. */
 
 enum mqshm_result {
 	MQSHM_OK,		/* call work again when there is something to do */
