@@ -189,7 +189,7 @@ int mqshm_lease(struct mqshm_client *c, struct mqshm_lease_args *args)
 	return lease_try(c, pool, args, false);
 }
 
-static int return_one(struct mqshm_client *c, u32 buffer, struct mqshm_wakes *wakes)
+static int return_one(struct mqshm_client *c, u32 buffer, struct mqshm_batch *batch)
 {
 	struct mqshm_pool *pool = mqshm_pool_of(c->rt, buffer);
 	u16 *hold = pool ? mqshm_client_hold(c, buffer) : NULL;
@@ -203,7 +203,7 @@ static int return_one(struct mqshm_client *c, u32 buffer, struct mqshm_wakes *wa
 		return -EINVAL;
 	WRITE_ONCE(*hold, 0);
 	c->reserve--;
-	mqshm_pool_put(pool, buffer, wakes);
+	mqshm_batch_add(batch, pool, buffer);
 	return 0;
 }
 
@@ -211,22 +211,25 @@ static int return_one(struct mqshm_client *c, u32 buffer, struct mqshm_wakes *wa
 int mqshm_lease_return(struct mqshm_client *c, const u32 *buffers, u32 count,
 		       u32 *done, struct mqshm_wakes *wakes)
 {
+	struct mqshm_batch batch;
 	int ret = 0;
 	u32 i;
 
 	lockdep_assert_held(&c->lock);
 	mqshm_client_clear_intent(c);
+	mqshm_batch_init(&batch, wakes);
 	for (i = 0; i < count; i++) {
-		ret = return_one(c, buffers[i], wakes);
+		ret = return_one(c, buffers[i], &batch);
 		if (ret)
 			break;
 	}
+	mqshm_batch_put(&batch);
 	*done = i;
 	return ret;
 }
 
 static int ref_one(struct mqshm_client *c, const struct mqshm_ref *ref,
-		   struct mqshm_wakes *wakes)
+		   struct mqshm_batch *batch)
 {
 	struct mqshm_pool *pool = mqshm_pool_of(c->rt, ref->buffer);
 	u16 *hold = pool ? mqshm_client_hold(c, ref->buffer) : NULL;
@@ -237,7 +240,7 @@ static int ref_one(struct mqshm_client *c, const struct mqshm_ref *ref,
 		return -EINVAL;
 	if (ref->delta < 0) {
 		WRITE_ONCE(*hold, held - 1);
-		c->freed += mqshm_pool_sub(pool, ref->buffer, 1, wakes);
+		c->freed += mqshm_pool_sub(pool, ref->buffer, 1, batch);
 		return 0;
 	}
 	w = mqshm_pool_w(pool, ref->buffer);
@@ -252,16 +255,19 @@ static int ref_one(struct mqshm_client *c, const struct mqshm_ref *ref,
 int mqshm_lease_ref(struct mqshm_client *c, struct mqshm_ref_args *args,
 		    struct mqshm_wakes *wakes)
 {
+	struct mqshm_batch batch;
 	int ret = 0;
 	u32 i;
 
 	lockdep_assert_held(&c->lock);
 	mqshm_client_clear_intent(c);
+	mqshm_batch_init(&batch, wakes);
 	for (i = 0; i < args->count; i++) {
-		ret = ref_one(c, &args->refs[i], wakes);
+		ret = ref_one(c, &args->refs[i], &batch);
 		if (ret)
 			break;
 	}
+	mqshm_batch_put(&batch);
 	args->out_done = i;
 	return ret;
 }

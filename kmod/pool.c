@@ -74,22 +74,37 @@ void mqshm_pool_promise_locked(struct mqshm_pool *pool, struct mqshm_wakes *wake
 	}
 }
 
-/* Puts a buffer whose count rests at 1 into the depot, and wakes who waits. */
-void mqshm_pool_put(struct mqshm_pool *pool, u32 buffer, struct mqshm_wakes *wakes)
+/* Buffers whose counts rest at 1 go into the depot; who waits for them is woken. */
+void mqshm_batch_put(struct mqshm_batch *batch)
 {
-	u32 i = array_index_nospec(buffer - pool->first, pool->count);
+	struct mqshm_pool *pool = batch->pool;
+	u32 i, k;
 
+	if (!batch->n)
+		return;
 	spin_lock(&pool->lock);
-	if (test_bit(i, pool->quarantined)) {
-		/* stays out of use */
-	} else if (__test_and_set_bit(i, pool->in_depot)) {
-		mqshm_runtime_taint(pool->rt);
-	} else {
+	for (k = 0; k < batch->n; k++) {
+		i = array_index_nospec(batch->buffers[k] - pool->first, pool->count);
+		if (test_bit(i, pool->quarantined))
+			continue; /* stays out of use */
+		if (__test_and_set_bit(i, pool->in_depot)) {
+			mqshm_runtime_taint(pool->rt);
+			continue;
+		}
 		WRITE_ONCE(pool->free[pool->n_free], i);
 		WRITE_ONCE(pool->n_free, pool->n_free + 1);
-		mqshm_pool_promise_locked(pool, wakes);
 	}
+	mqshm_pool_promise_locked(pool, batch->wakes);
 	spin_unlock(&pool->lock);
+	batch->n = 0;
+}
+
+void mqshm_batch_add(struct mqshm_batch *batch, struct mqshm_pool *pool, u32 buffer)
+{
+	if (batch->pool != pool || batch->n == MQSHM_BATCH_MAX)
+		mqshm_batch_put(batch);
+	batch->pool = pool;
+	batch->buffers[batch->n++] = buffer;
 }
 
 static void pool_quarantine(struct mqshm_pool *pool, u32 buffer)
@@ -105,25 +120,36 @@ static void pool_quarantine(struct mqshm_pool *pool, u32 buffer)
 }
 
 /*
- * Drops @n references to @buffer and says whether they were the last. One unconditional subtraction: a loop on a word
- * that clients write might never end. If it was too much it is undone, which
- * restores the toggles that the borrow went through as well.
+ * Drops @n references to @buffer and says whether they were the last; then it goes
+ * into @batch.
+ *
+ * If the count is @n, nobody else has one and nobody else changes the count. Else
+ * one unconditional subtraction, which may turn out to have taken the last all the
+ * same: a loop on a word that clients write might never end. If it was too much it
+ * is undone, which restores the toggles that the borrow went through as well.
  */
 bool mqshm_pool_sub(struct mqshm_pool *pool, u32 buffer, u32 n,
-		    struct mqshm_wakes *wakes)
+		    struct mqshm_batch *batch)
 {
 	atomic64_t *w = mqshm_pool_w(pool, buffer);
-	u32 count = atomic64_fetch_sub(n, w) & MQSHM_W_COUNT_MASK;
+	/* acquire: what others did to the buffer before they let go of it */
+	u32 count = atomic64_read_acquire(w) & MQSHM_W_COUNT_MASK;
 
-	if (count < n) {
-		atomic64_add(n, w);
-		pool_quarantine(pool, buffer);
-	} else if (count == n) {
-		atomic64_inc(w);	/* rests at 1 in the depot */
-		mqshm_pool_put(pool, buffer, wakes);
-		return true;
+	if (count == n) {
+		if (n > 1)
+			atomic64_sub(n - 1, w);	/* rests at 1 in the depot */
+	} else {
+		count = atomic64_fetch_sub(n, w) & MQSHM_W_COUNT_MASK;
+		if (count < n) {
+			atomic64_add(n, w);
+			pool_quarantine(pool, buffer);
+		}
+		if (count != n)
+			return false;
+		atomic64_inc(w);
 	}
-	return false;
+	mqshm_batch_add(batch, pool, buffer);
+	return true;
 }
 
 /*

@@ -69,13 +69,36 @@ struct mqshm_pool {
 	u32 *wanted;
 };
 
+/**
+ * struct mqshm_batch - free buffers of one pool on their way to its depot
+ * @pool: whose they are
+ * @wakes: who is to be woken
+ * @n: number of @buffers
+ * @buffers: their counts rest at 1
+ */
+struct mqshm_batch {
+	struct mqshm_pool *pool;
+	struct mqshm_wakes *wakes;
+	u32 n;
+	u32 buffers[MQSHM_BATCH_MAX];
+};
+
+static inline void mqshm_batch_init(struct mqshm_batch *batch, struct mqshm_wakes *wakes)
+{
+	batch->pool = NULL;
+	batch->wakes = wakes;
+	batch->n = 0;
+}
+
+void mqshm_batch_add(struct mqshm_batch *batch, struct mqshm_pool *pool, u32 buffer);
+void mqshm_batch_put(struct mqshm_batch *batch);
+
 int mqshm_pool_create(struct mqshm_runtime *rt, struct mqshm_pool_create_args *args);
 void mqshm_pool_free(struct mqshm_pool *pool);
 struct mqshm_pool *mqshm_pool_of(struct mqshm_runtime *rt, u32 buffer);
 atomic64_t *mqshm_pool_w(const struct mqshm_pool *pool, u32 buffer);
 bool mqshm_pool_sub(struct mqshm_pool *pool, u32 buffer, u32 n,
-		    struct mqshm_wakes *wakes);
-void mqshm_pool_put(struct mqshm_pool *pool, u32 buffer, struct mqshm_wakes *wakes);
+		    struct mqshm_batch *batch);
 void mqshm_pool_promise_locked(struct mqshm_pool *pool, struct mqshm_wakes *wakes);
 void mqshm_pool_reset(struct mqshm_pool *pool);
 

@@ -109,10 +109,12 @@ u64 mqshm_ring_drain(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 {
 	struct mqshm_ring_consumer *consumer = mqshm_ring_consumer(conn);
 	u64 left = 1ULL << conn->shift, drained = 0, freed = 0, slot, phead;
+	struct mqshm_batch batch;
 	struct mqshm_pool *pool;
 	unsigned int chunk;
 	bool more = true;
 
+	mqshm_batch_init(&batch, wakes);
 	while (more && left) {
 		chunk = min_t(u64, left, MQSHM_BATCH_MAX);
 		left -= chunk;
@@ -127,12 +129,13 @@ u64 mqshm_ring_drain(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 			pool = mqshm_pool_of(conn->rt, MQSHM_SLOT_BUFFER(slot));
 			if (pool)
 				freed += mqshm_pool_sub(pool, MQSHM_SLOT_BUFFER(slot), 1,
-							wakes);
+							&batch);
 			else
 				mqshm_runtime_taint(conn->rt);
 		}
 		smp_store_release(&consumer->head, READ_ONCE(consumer->phead));
 		spin_unlock(&conn->lock);
+		mqshm_batch_put(&batch);
 		cond_resched();
 	}
 	atomic64_add(freed, &conn->rt->drained_freed);

@@ -130,7 +130,7 @@ static u64 ends_let_go(struct mqshm_client *c, unsigned int dir, u32 why,
 #define HOLDS_A_PAGE	(PAGE_SIZE / sizeof(u16))
 
 static u64 hold_word_drop(struct mqshm_client *c, u32 first, u64 *word,
-			  struct mqshm_wakes *wakes)
+			  struct mqshm_batch *batch)
 {
 	u16 *hold = (u16 *)word;
 	struct mqshm_pool *pool;
@@ -148,8 +148,38 @@ static u64 hold_word_drop(struct mqshm_client *c, u32 first, u64 *word,
 			mqshm_runtime_taint(c->rt);
 			continue;
 		}
-		c->freed += mqshm_pool_sub(pool, first + i, n, wakes);
+		c->freed += mqshm_pool_sub(pool, first + i, n, batch);
 		refs += n;
+	}
+	return refs;
+}
+
+#define WORDS_A_LINE	8
+#define WORDS_A_PAGE	(PAGE_SIZE / sizeof(u64))
+
+/* A cache line of a hold row: most are empty, and the scan is as fast as this. */
+static bool line_is_empty(const u64 *words)
+{
+	u64 any = 0;
+	unsigned int i;
+
+	for (i = 0; i < WORDS_A_LINE; i++)
+		any |= READ_ONCE(words[i]);
+	return !any;
+}
+
+static u64 hold_page_drop(struct mqshm_client *c, u32 first, u64 *words,
+			  struct mqshm_batch *batch)
+{
+	unsigned int line, i;
+	u64 refs = 0;
+
+	for (line = 0; line < WORDS_A_PAGE; line += WORDS_A_LINE) {
+		if (line_is_empty(&words[line]))
+			continue;
+		for (i = line; i < line + WORDS_A_LINE; i++)
+			refs += hold_word_drop(c, first + i * HOLDS_A_WORD, &words[i],
+					       batch);
 	}
 	return refs;
 }
@@ -157,19 +187,19 @@ static u64 hold_word_drop(struct mqshm_client *c, u32 first, u64 *word,
 /* Step 3: what is in the client's hands, on the pages that it touched. */
 static u64 hand_drop(struct mqshm_client *c, struct mqshm_wakes *wakes)
 {
-	unsigned int page, i;
+	struct mqshm_batch batch;
+	unsigned int page;
 	u64 refs = 0, *words;
 
+	mqshm_batch_init(&batch, wakes);
 	for (page = 0; page < c->hold->nr_pages; page++) {
 		words = READ_ONCE(c->hold->pages[page]);
 		if (!words)
 			continue;
-		for (i = 0; i < PAGE_SIZE / sizeof(u64); i++)
-			if (READ_ONCE(words[i]))
-				refs += hold_word_drop(c, page * HOLDS_A_PAGE +
-						       i * HOLDS_A_WORD, &words[i], wakes);
+		refs += hold_page_drop(c, page * HOLDS_A_PAGE, words, &batch);
 		cond_resched();
 	}
+	mqshm_batch_put(&batch);
 	return refs;
 }
 

@@ -41,6 +41,10 @@ static inline void prefix##_add(value v, type *a)				\
 {										\
 	__atomic_fetch_add(&a->counter, v, __ATOMIC_RELAXED);			\
 }										\
+static inline void prefix##_sub(value v, type *a)				\
+{										\
+	prefix##_add(-v, a);							\
+}										\
 static inline void prefix##_inc(type *a)					\
 {										\
 	prefix##_add(1, a);							\
