@@ -213,6 +213,9 @@ struct mqshm_client;
  * @process_name: shown to people; NULL for the program's name
  * @role: MQSHM_ROLE_*
  * @read_only: payload is mapped read-only
+ * @direct_io: devices write into its buffers: should it die, those in its hands stay
+ *	out of use until its descriptor is released. Register mqshm_client_fd() as a
+ *	fixed file of the io_uring: then that comes after the last request
  * @spin_ns: how long a wait looks before it sleeps; 0 for the default,
  *	UINT64_MAX for not at all
  */
@@ -220,6 +223,7 @@ struct mqshm_client_options {
 	const char *process_name;
 	uint32_t role;
 	bool read_only;
+	bool direct_io;
 	uint64_t spin_ns;
 };
 

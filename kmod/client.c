@@ -66,6 +66,7 @@ static struct mqshm_client *client_new(struct mqshm_runtime *rt,
 	c->id = mqshm_next_id();
 	c->role = args->role;
 	c->read_only = args->flags & MQSHM_JOIN_F_READ_ONLY;
+	c->direct_io = args->flags & MQSHM_JOIN_F_DIRECT_IO;
 	strscpy(c->name, args->name, sizeof(c->name));
 	c->uid = current_fsuid();
 	c->tgid = get_pid(task_tgid(current));
@@ -156,7 +157,7 @@ struct mqshm_client *mqshm_client_join(struct mqshm_runtime *rt,
 	return c;
 
 err_settle:
-	mqshm_settle(c, MQSHM_DEPARTED_DETACH);
+	mqshm_settle(c, MQSHM_DEPARTED_RELEASE); /* it never gets a descriptor */
 	mqshm_map_gone(c);
 err_put:
 	mqshm_client_put(c);

@@ -23,11 +23,12 @@ struct mqshm_pool;
  * struct mqshm_client - an open file that has joined a runtime
  * @ref: the descriptor's, the runtime's until it is settled, and whoever looks
  * @rcu: looked up under RCU to be woken
- * @rt: constant, as are the next eleven
+ * @rt: constant, as are the next twelve
  * @id: never used again
  * @index: slot in the runtime: gen word, toggle bit
  * @role: MQSHM_ROLE_*
  * @read_only: payload is mapped read-only
+ * @direct_io: its hand is parked until its descriptor is released
  * @name: of its process, for people
  * @uid: who joined
  * @tgid: process that joined, a reference
@@ -39,7 +40,9 @@ struct mqshm_pool;
  *
  * @lock: taken by each of its calls and by settle; nothing is allocated or copied,
  *	and nobody woken, under it. Outside the runtime's lock
- * @dead: settled, or about to be; protected by @lock
+ * @dead: settled, or about to be, its hand perhaps apart; protected by @lock
+ * @settled: its hand too; protected by @lock
+ * @departed: how it ended, once it is dead; protected by @lock
  * @ports: its ports; changed under @lock and the runtime's lock, read under either
  *	or RCU
  * @had_blocks: it made a block; protected by @lock
@@ -83,6 +86,7 @@ struct mqshm_client {
 	u32 index;
 	u32 role;
 	bool read_only;
+	bool direct_io;
 	char name[MQSHM_PROCESS_NAME_LEN];
 	kuid_t uid;
 	struct pid *tgid;
@@ -94,6 +98,8 @@ struct mqshm_client {
 
 	struct mutex lock;
 	bool dead;
+	bool settled;
+	struct mqshm_departed departed;
 	struct list_head ports;
 	bool had_blocks;
 	struct list_head pending;

@@ -106,8 +106,8 @@ static void file_show_fdinfo(struct seq_file *m, struct file *file)
 		return;
 	mqshm_query_hand(c, &refs, &buffers);
 	seq_printf(m, "mqshm-client:\t%llu %s\n", c->id, c->name);
-	seq_printf(m, "mqshm-state:\t%s\n", READ_ONCE(c->dead) ? "gone" :
-		   mqshm_mm_process_exiting(c) ? "exiting" : "joined");
+	seq_printf(m, "mqshm-state:\t%s\n", READ_ONCE(c->settled) ? "gone" :
+		   READ_ONCE(c->dead) || mqshm_mm_process_exiting(c) ? "exiting" : "joined");
 	seq_printf(m, "mqshm-held-refs:\t%llu\n", refs);
 	seq_printf(m, "mqshm-held-buffers:\t%llu\n", buffers);
 	seq_printf(m, "mqshm-ioctls:\t%lld\n", atomic64_read(&c->ioctls));

@@ -50,7 +50,7 @@ static int ioc_info(struct mqshm_file *mf, union mqshm_args *args)
 {
 	args->info.out_version = MQSHM_ABI_VERSION;
 	args->info.out_magic = MQSHM_MAGIC;
-	args->info.out_features = MQSHM_FEATURE_NATIVE;
+	args->info.out_features = MQSHM_FEATURE_NATIVE | MQSHM_FEATURE_DIRECT_IO;
 	return 0;
 }
 
@@ -348,7 +348,7 @@ static const struct mqshm_command commands[] = {
 	COMMAND(QUERY, NO_FLAGS, query, ioc_query),
 	COMMAND(POOL_CREATE, NEEDS_RUNTIME, pool_create, ioc_pool_create),
 	COMMAND(CLIENT_JOIN, NEEDS_RUNTIME, client_join, ioc_client_join,
-		.flags = MQSHM_JOIN_F_READ_ONLY),
+		.flags = MQSHM_JOIN_F_READ_ONLY | MQSHM_JOIN_F_DIRECT_IO),
 	COMMAND(CLIENT_DETACH, NEEDS_CLIENT, id, ioc_client_detach),
 	COMMAND(BLOCK_CREATE, NEEDS_CLIENT, block_create, ioc_block_create),
 	COMMAND(BLOCK_REMOVE, NEEDS_CLIENT, id, ioc_block_remove),

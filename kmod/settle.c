@@ -102,7 +102,7 @@ void mqshm_settle_recover(struct mqshm_client *c)
 	mqshm_client_clear_intent(c);
 }
 
-/* Steps 2 and 4: all ends of direction @dir let go of their rings. */
+/* Steps 2 and 3: all ends of direction @dir let go of their rings. */
 static u64 ends_let_go(struct mqshm_client *c, unsigned int dir, u32 why,
 		       struct mqshm_wakes *wakes)
 {
@@ -184,7 +184,7 @@ static u64 hold_page_drop(struct mqshm_client *c, u32 first, u64 *words,
 	return refs;
 }
 
-/* Step 3: what is in the client's hands, on the pages that it touched. */
+/* Step 4: what is in the client's hands, on the pages that it touched. */
 static u64 hand_drop(struct mqshm_client *c, struct mqshm_wakes *wakes)
 {
 	struct mqshm_batch batch;
@@ -226,14 +226,14 @@ static void runtime_reset_locked(struct mqshm_runtime *rt)
 		mqshm_runtime_taint(rt);
 }
 
-static void departed_add_locked(struct mqshm_client *c, struct mqshm_departed *entry)
+static void departed_add_locked(struct mqshm_client *c)
 {
 	struct mqshm_runtime *rt = c->rt;
 	struct mqshm_departed *slot = &rt->departed[rt->n_departed++ % MQSHM_DEPARTED];
 
 	lockdep_assert_held(&rt->lock);
 	put_pid(slot->pid);
-	*slot = *entry;
+	*slot = c->departed;
 	slot->id = c->id;
 	slot->pid = get_pid(c->tgid);
 	strscpy(slot->name, c->name, sizeof(slot->name));
@@ -250,27 +250,54 @@ static u64 client_reserve(struct mqshm_client *c)
 	return c->reserve - READ_ONCE(control->allocated) + READ_ONCE(control->freed);
 }
 
-/* Step 5: the index is free; its toggle bits stay as they are. */
-static void client_leave(struct mqshm_client *c, struct mqshm_departed *entry,
-			 struct list_head *dead, struct mqshm_wakes *wakes)
+/*
+ * Steps 1 to 3: nobody waits for it or finds it any more. The wakes are due
+ * once its lock is dropped.
+ */
+static void client_end(struct mqshm_client *c, u32 how, struct list_head *blocks,
+		       struct mqshm_wakes *wakes)
+{
+	u32 why = how == MQSHM_DEPARTED_EXIT || mqshm_mm_process_exiting(c) ?
+		  MQSHM_RING_DEAD : MQSHM_RING_DISCONNECTED;
+	u64 intent = READ_ONCE(mqshm_client_control(c)->intent);
+
+	lockdep_assert_held(&c->lock);
+	WRITE_ONCE(c->dead, true);
+	c->departed.how = how;
+	c->departed.op = MQSHM_INTENT_OP(intent);
+	c->departed.committed = intent_resolve(c, intent);
+	mqshm_client_clear_intent(c);
+	c->departed.drained = ends_let_go(c, MQSHM_DIR_OUT, why, wakes);
+	c->departed.drained += ends_let_go(c, MQSHM_DIR_IN, why, wakes);
+
+	mutex_lock(&c->rt->lock);
+	mqshm_block_remove_all(c, blocks);
+	mqshm_client_notify(c, wakes);	/* if it runs, it is told by ESHUTDOWN */
+	mutex_unlock(&c->rt->lock);
+}
+
+/* Steps 4 and 5: its hand is empty, its index free; its toggle bits stay as they are. */
+static void client_leave(struct mqshm_client *c, struct mqshm_wakes *wakes)
 {
 	struct mqshm_control *control = mqshm_client_control(c);
 	struct mqshm_totals *totals = &c->rt->totals;
 
+	lockdep_assert_held(&c->lock);
+	c->settled = true;
+	c->departed.refs = hand_drop(c, wakes);
+
 	mutex_lock(&c->rt->lock);
-	mqshm_block_remove_all(c, dead);
 	totals->allocated += READ_ONCE(control->allocated);
 	totals->freed += READ_ONCE(control->freed) + c->freed - client_reserve(c);
 	totals->ioctls += atomic64_read(&c->ioctls);
 	totals->settled++;
-	mqshm_client_notify(c, wakes);	/* if it runs, it is told by ESHUTDOWN */
 	mqshm_client_leave_slot(c);
 	runtime_reset_locked(c->rt);
-	entry->at_ns = ktime_get_ns();
-	entry->settle_ns += entry->at_ns;
+	c->departed.at_ns = ktime_get_ns();
+	c->departed.settle_ns += c->departed.at_ns;
 	/* one that came, was refused what it wanted and left is no news */
-	if (c->had_blocks || entry->how != MQSHM_DEPARTED_DETACH)
-		departed_add_locked(c, entry);
+	if (c->had_blocks || c->departed.how != MQSHM_DEPARTED_DETACH)
+		departed_add_locked(c);
 	mutex_unlock(&c->rt->lock);
 }
 
@@ -278,39 +305,36 @@ static void client_leave(struct mqshm_client *c, struct mqshm_departed *entry,
  * Once for each client, from whichever comes first: the end of its memory, the
  * release of its descriptor, its own detaching, the removal of its runtime. The
  * caller has a reference and holds no lock.
+ *
+ * The hand of a client with direct I/O is parked until the release: a device may
+ * still write into those buffers, and io_uring releases a file that is registered
+ * with it after its last request.
  */
 void mqshm_settle(struct mqshm_client *c, u32 how)
 {
-	u32 why = how == MQSHM_DEPARTED_EXIT || mqshm_mm_process_exiting(c) ?
-		  MQSHM_RING_DEAD : MQSHM_RING_DISCONNECTED;
-	struct mqshm_departed entry = {
-		.how = how, .settle_ns = -ktime_get_ns(),
-	};
+	bool ends, leaves;
 	struct mqshm_wakes wakes;
-	LIST_HEAD(dead);
-	u64 intent;
+	LIST_HEAD(blocks);
 
 	mqshm_wakes_init(&wakes);
 	mutex_lock(&c->lock);
-	if (c->dead) {
-		mutex_unlock(&c->lock);
-		return;
-	}
-	WRITE_ONCE(c->dead, true);
-
-	intent = READ_ONCE(mqshm_client_control(c)->intent);
-	entry.op = MQSHM_INTENT_OP(intent);
-	entry.committed = intent_resolve(c, intent);
-	mqshm_client_clear_intent(c);
-	entry.drained = ends_let_go(c, MQSHM_DIR_OUT, why, &wakes);
-	entry.refs = hand_drop(c, &wakes);
-	entry.drained += ends_let_go(c, MQSHM_DIR_IN, why, &wakes);
-	client_leave(c, &entry, &dead, &wakes);
+	ends = !c->dead;
+	leaves = !c->settled && (!c->direct_io || how == MQSHM_DEPARTED_RELEASE);
+	c->departed.settle_ns -= ktime_get_ns();
+	if (ends)
+		client_end(c, how, &blocks, &wakes);
+	if (leaves)
+		client_leave(c, &wakes);
+	else
+		c->departed.settle_ns += ktime_get_ns();
 	mutex_unlock(&c->lock);
 
 	mqshm_wakes_fire(c->rt, &wakes);
-	mqshm_block_free_list(&dead);
-	mqshm_runtime_leave(c->rt);
-	mqshm_runtime_changed(c->rt);
-	mqshm_client_put(c);	/* the slot's */
+	mqshm_block_free_list(&blocks);
+	if (leaves)
+		mqshm_runtime_leave(c->rt);
+	if (ends || leaves)
+		mqshm_runtime_changed(c->rt);
+	if (leaves)
+		mqshm_client_put(c);	/* the slot's */
 }

@@ -100,7 +100,8 @@ static int join(struct mqshm_client *c, const struct mqshm_client_options *optio
 {
 	struct mqshm_client_join_args args = {
 		.size = sizeof(args),
-		.flags = options->read_only ? MQSHM_JOIN_F_READ_ONLY : 0,
+		.flags = (options->read_only ? MQSHM_JOIN_F_READ_ONLY : 0) |
+			 (options->direct_io ? MQSHM_JOIN_F_DIRECT_IO : 0),
 		.role = options->role,
 	};
 	const char *name = options->process_name;

@@ -225,6 +225,7 @@ struct mqshm_info_args {
 };
 
 #define MQSHM_FEATURE_NATIVE	(1ULL << 0)	/* native clients */
+#define MQSHM_FEATURE_DIRECT_IO	(1ULL << 1)	/* MQSHM_JOIN_F_DIRECT_IO */
 
 /**
  * struct mqshm_limits - bounds of a runtime; 0 on entry means the default
@@ -463,6 +464,12 @@ struct mqshm_id_args {
 #define MQSHM_ROLE_SERVER	2
 
 #define MQSHM_JOIN_F_READ_ONLY	(1U << 0)	/* maps payload read-only */
+/*
+ * Devices write into its buffers by io_uring: what is in its hands when it ends stays
+ * out of use until the descriptor is released. Register the descriptor as a fixed
+ * file of the ring: then that comes after the ring's last request.
+ */
+#define MQSHM_JOIN_F_DIRECT_IO	(1U << 1)
 
 /**
  * struct mqshm_client_join_args - MQSHM_IOC_CLIENT_JOIN: become a native client
@@ -881,7 +888,7 @@ struct mqshm_pool_record {
 #define MQSHM_CLIENT_RUNNING	0
 #define MQSHM_CLIENT_IDLE	1	/* asleep in this module */
 #define MQSHM_CLIENT_STALLED	2	/* 5 s without a library call */
-#define MQSHM_CLIENT_EXITING	3	/* dead, not settled yet */
+#define MQSHM_CLIENT_EXITING	3	/* dead, not settled yet, or its hand parked */
 
 /**
  * struct mqshm_client_record - a client
