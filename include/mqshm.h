@@ -203,6 +203,42 @@ const struct mqshm_connection_record *
 mqshm_snapshot_downstream(const struct mqshm_snapshot *snap, uint32_t port,
 			  const struct mqshm_connection_record *prev);
 
+/* -- monitors ---------------------------------------------------------------- */
+/* Threads: one at a time for each monitor. */
+
+struct mqshm_monitor;
+
+/**
+ * mqshm_monitor_open() - watch what comes, goes, dies or stalls, from now on
+ * @name: a runtime, as for mqshm_runtime_open(); NULL for which runtimes come and go
+ * @out: the monitor; close it with mqshm_monitor_close()
+ *
+ * It is no client and is not listed. A snapshot made after this tells what was there
+ * before, exactly: it has all that happened up to its now_ns and nothing after.
+ *
+ * -ENOENT; -EACCES; -ENODEV; -ESHUTDOWN; -ENOMEM; -EOPNOTSUPP an older module.
+ */
+int mqshm_monitor_open(const char *name, struct mqshm_monitor **out);
+
+/**
+ * mqshm_monitor_next() - the next notice, in the order in which things happened
+ * @out: what happened, described in <linux/mqshm.h>
+ *
+ * A reader may be MQSHM_NOTICES behind; one that is slower finds a notice that says
+ * how many it lost (MQSHM_CHANGE_LOST) and goes on with those that are kept.
+ *
+ * -EAGAIN (MQSHM_NO_WAIT); -ETIMEDOUT; -EINTR; -ESHUTDOWN the runtime was removed, and
+ * everything before that has been read.
+ */
+int mqshm_monitor_next(struct mqshm_monitor *m, struct mqshm_notice *out,
+		       uint64_t deadline_ns);
+
+/* Descriptor to poll for POLLIN; then call mqshm_monitor_next() until -EAGAIN. Borrowed. */
+int mqshm_monitor_fd(const struct mqshm_monitor *m);
+
+/* NULL is allowed. */
+void mqshm_monitor_close(struct mqshm_monitor *m);
+
 /* -- clients ---------------------------------------------------------------- */
 /* Threads: joining from any thread; everything else from one at a time. */
 

@@ -21,6 +21,7 @@ static_assert(sizeof(struct mqshm_runtime_open_args) == 56);
 static_assert(sizeof(struct mqshm_runtime_remove_args) == 16);
 static_assert(sizeof(struct mqshm_runtime_wait_args) == 32);
 static_assert(sizeof(struct mqshm_query_args) == 48);
+static_assert(sizeof(struct mqshm_monitor_args) == 16);
 static_assert(sizeof(struct mqshm_pool_create_args) == 56);
 static_assert(sizeof(struct mqshm_connect_args) == 216);
 static_assert(sizeof(struct mqshm_id_args) == 16);
@@ -44,6 +45,7 @@ static_assert(sizeof(struct mqshm_block_record) == 136);
 static_assert(sizeof(struct mqshm_port_record) == 64);
 static_assert(sizeof(struct mqshm_connection_record) == 80);
 static_assert(sizeof(struct mqshm_departed_record) == 128);
+static_assert(sizeof(struct mqshm_notice) == 264);
 
 /* What a peer's cache lines depend on. */
 static_assert(offsetof(struct mqshm_control, progress) == 64);

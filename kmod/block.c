@@ -12,6 +12,7 @@
 #include "client.h"
 #include "compat.h"
 #include "conn.h"
+#include "notice.h"
 #include "ring.h"
 #include "wake.h"
 
@@ -147,6 +148,7 @@ static int block_publish(struct mqshm_runtime *rt, struct mqshm_block *block,
 	list_add_tail(&block->node, &rt->blocks);
 	rt->n_blocks++;
 	block->client->had_blocks = true;
+	mqshm_notice_block(block, MQSHM_CHANGE_CAME);
 	return 0;
 }
 
@@ -185,10 +187,11 @@ int mqshm_block_create(struct mqshm_client *c, struct mqshm_block_create_args *a
 }
 
 /* Takes the block out of the graph; its rings have been let go of. */
-static void block_unpublish(struct mqshm_block *block)
+static void block_unpublish(struct mqshm_block *block, u32 change)
 {
 	struct mqshm_port *port;
 
+	mqshm_notice_block(block, change);
 	list_for_each_entry(port, &block->ports, node)
 		list_del_rcu(&port->client_node);
 	list_del(&block->node);
@@ -229,7 +232,7 @@ int mqshm_block_remove(struct mqshm_client *c, u64 id)
 	if (found) {
 		mqshm_client_clear_intent(c);
 		block_let_go(found, &wakes);
-		block_unpublish(found);
+		block_unpublish(found, MQSHM_CHANGE_WENT);
 	}
 	mutex_unlock(&c->rt->lock);
 	mqshm_client_exit(c);
@@ -243,7 +246,7 @@ int mqshm_block_remove(struct mqshm_client *c, u64 id)
 }
 
 /* In settle, when no ring is left; the blocks are freed when locks are dropped. */
-void mqshm_block_remove_all(struct mqshm_client *c, struct list_head *dead)
+void mqshm_block_remove_all(struct mqshm_client *c, u32 change, struct list_head *dead)
 {
 	struct mqshm_block *block, *next;
 
@@ -251,7 +254,7 @@ void mqshm_block_remove_all(struct mqshm_client *c, struct list_head *dead)
 	list_for_each_entry_safe(block, next, &c->rt->blocks, node) {
 		if (block->client != c)
 			continue;
-		block_unpublish(block);
+		block_unpublish(block, change);
 		list_add_tail(&block->node, dead);
 	}
 }

@@ -76,7 +76,7 @@ int mqshm_block_create(struct mqshm_client *c, struct mqshm_block_create_args *a
 		       struct mqshm_port_desc *descs);
 int mqshm_block_remove(struct mqshm_client *c, u64 id);
 int mqshm_block_stop(struct mqshm_runtime *rt, const struct mqshm_client *own, u64 id);
-void mqshm_block_remove_all(struct mqshm_client *c, struct list_head *dead);
+void mqshm_block_remove_all(struct mqshm_client *c, u32 change, struct list_head *dead);
 void mqshm_block_free_list(struct list_head *dead);
 struct mqshm_block *mqshm_block_find(struct mqshm_runtime *rt, const char *name);
 struct mqshm_port *mqshm_block_find_port(struct mqshm_block *block, const char *name);

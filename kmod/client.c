@@ -15,7 +15,10 @@
 #include "client.h"
 #include "map.h"
 #include "mm.h"
+#include "notice.h"
 #include "settle.h"
+
+#define STALLED_NS	(5 * NSEC_PER_SEC)
 
 static void client_release(struct kref *ref)
 {
@@ -106,6 +109,7 @@ static int client_take_slot(struct mqshm_client *c)
 	rt->n_clients++;
 	rt->users++;
 	rcu_assign_pointer(rt->clients[i], mqshm_client_get(c));
+	mqshm_notice_client(c, MQSHM_CHANGE_CAME);
 	return 0;
 }
 
@@ -247,4 +251,24 @@ u16 *mqshm_client_hold(const struct mqshm_client *c, u32 buffer)
 {
 	buffer = array_index_nospec(buffer, c->rt->limits.buffers);
 	return mqshm_region_at(c->hold, buffer * sizeof(u16));
+}
+
+/* What is shown of it, at @now: MQSHM_CLIENT_*. */
+u32 mqshm_client_state(struct mqshm_client *c, u64 now)
+{
+	u64 progress = READ_ONCE(mqshm_client_control(c)->progress);
+
+	lockdep_assert_held(&c->rt->lock);
+	if (progress != c->seen_progress) {
+		c->seen_progress = progress;
+		c->seen_ns = now;
+	}
+	if (READ_ONCE(c->dead) || mqshm_mm_process_exiting(c))
+		return MQSHM_CLIENT_EXITING;
+	if (atomic_read(&c->sleeping)) {
+		c->seen_ns = now;
+		return MQSHM_CLIENT_IDLE;
+	}
+	return now - c->seen_ns >= STALLED_NS ? MQSHM_CLIENT_STALLED :
+						MQSHM_CLIENT_RUNNING;
 }

@@ -69,6 +69,8 @@ struct mqshm_pool;
  * @ioctls: calls so far
  * @seen_progress: progress word at the last look, protected by the runtime's lock
  * @seen_ns: when it was seen to have moved, protected by the runtime's lock
+ * @told_stalled: those who watch were told that it stalls; protected by the
+ *	runtime's lock
  *
  * @binding: its memory's notifier; constant
  * @mm: only to be compared
@@ -121,6 +123,7 @@ struct mqshm_client {
 	atomic64_t ioctls;
 	u64 seen_progress;
 	u64 seen_ns;
+	bool told_stalled;
 
 	struct mqshm_mm *binding;
 	struct mm_struct *mm;
@@ -140,6 +143,7 @@ void mqshm_client_wake(struct mqshm_client *c);
 void mqshm_client_notify(struct mqshm_client *c, struct mqshm_wakes *wakes);
 void mqshm_client_leave_slot(struct mqshm_client *c);
 void mqshm_client_clear_intent(struct mqshm_client *c);
+u32 mqshm_client_state(struct mqshm_client *c, u64 now);
 u16 *mqshm_client_hold(const struct mqshm_client *c, u32 buffer);
 void mqshm_client_put(struct mqshm_client *c);
 

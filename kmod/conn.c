@@ -13,6 +13,7 @@
 #include "block.h"
 #include "client.h"
 #include "conn.h"
+#include "notice.h"
 #include "region.h"
 #include "ring.h"
 #include "runtime.h"
@@ -191,6 +192,7 @@ static void conn_publish(struct mqshm_conn *conn, struct mqshm_port *const ports
 		mqshm_client_notify(end->client, wakes);
 	}
 	rcu_assign_pointer(rt->rings[conn->ring], conn);
+	mqshm_notice_conn(conn, MQSHM_CHANGE_CAME);
 }
 
 /*
@@ -279,6 +281,15 @@ int mqshm_conn_connect(struct mqshm_runtime *rt, struct mqshm_connect_args *args
 	return 0;
 }
 
+/* It ends, whichever end or third party is first to see to that: told once. */
+static void conn_tell_end(struct mqshm_conn *conn, u32 change)
+{
+	lockdep_assert_held(&conn->rt->lock);
+	if (!conn->told_end)
+		mqshm_notice_conn(conn, change);
+	conn->told_end = true;
+}
+
 /*
  * By a third party: sets flags and nothing more. Each end lets go in its own time;
  * what is queued is still read.
@@ -299,6 +310,7 @@ int mqshm_conn_disconnect(struct mqshm_runtime *rt, u64 id)
 	list_for_each_entry(conn, &rt->conns, node) {
 		if (conn->id != id || !conn_is_live(conn))
 			continue;
+		conn_tell_end(conn, MQSHM_CHANGE_WENT);
 		spin_lock(&conn->lock);
 		WRITE_ONCE(*conn->flags, *conn->flags | MQSHM_RING_CLOSED |
 			   MQSHM_RING_DISCONNECTED);
@@ -360,6 +372,12 @@ static bool conn_end_gone(struct mqshm_conn *conn, unsigned int dir, u32 why,
 	return last;
 }
 
+/* A producer that had announced the end dies as nobody's producer. */
+static bool conn_has_ended(const struct mqshm_conn *conn, unsigned int dir)
+{
+	return dir == MQSHM_DIR_OUT && conn->end[dir].port->ended;
+}
+
 /*
  * An end lets go of its ring, in its own client's call or settle; returns how many
  * messages were taken out that nobody would read.
@@ -375,6 +393,8 @@ u64 mqshm_conn_let_go(struct mqshm_conn *conn, unsigned int dir, u32 why,
 	bool last;
 
 	lockdep_assert_held(&conn->rt->lock);
+	conn_tell_end(conn, why == MQSHM_RING_DEAD && !conn_has_ended(conn, dir) ?
+			    MQSHM_CHANGE_DIED : MQSHM_CHANGE_WENT);
 	list_del(&conn->end[dir].node);
 	last = conn_end_gone(conn, dir, why, wakes);
 	if (!last)

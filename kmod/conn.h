@@ -68,6 +68,8 @@ struct mqshm_end {
  *	@lock once the consumer's end is gone
  * @flags: MQSHM_RING_*; written under @lock, read by clients
  * @node: in the runtime's connections, protected by the runtime's lock
+ * @told_end: those who watch were told that it ended; protected by the runtime's
+ *	lock
  * @lock: the ring lock: flags, sleepers, draining
  * @end: by MQSHM_DIR_*: [OUT] is the producer's end
  */
@@ -83,6 +85,7 @@ struct mqshm_conn {
 	struct mqshm_region *consumer;
 	u32 *flags;
 	struct list_head node;
+	bool told_end;
 	spinlock_t lock;
 	struct mqshm_end end[2];
 };

@@ -13,6 +13,7 @@
 #include "file.h"
 #include "map.h"
 #include "mm.h"
+#include "notice.h"
 #include "query.h"
 #include "runtime.h"
 #include "settle.h"
@@ -42,6 +43,8 @@ static int file_release(struct inode *inode, struct file *file)
 		mqshm_map_gone(mf->client);
 		mqshm_client_put(mf->client);
 	}
+	if (mf->notices)
+		mqshm_notice_unwatch(mf);
 	if (mf->rt) {
 		if (mf->holder)
 			mqshm_runtime_leave(mf->rt);
@@ -74,6 +77,9 @@ static __poll_t file_poll(struct file *file, poll_table *wait)
 
 	if (c)
 		return mqshm_wait_poll(c, file, wait);
+	/* pairs with mqshm_notice_watch() */
+	if (smp_load_acquire(&mf->notices))
+		return mqshm_notice_poll(mf, file, wait);
 	if (!rt)
 		return EPOLLERR;
 	poll_wait(file, &rt->wq, wait);
@@ -82,6 +88,12 @@ static __poll_t file_poll(struct file *file, poll_table *wait)
 	if ((u64)atomic64_read(&rt->changes) != READ_ONCE(mf->seen_changes))
 		return EPOLLIN | EPOLLRDNORM;
 	return 0;
+}
+
+static ssize_t file_read(struct file *file, char __user *buf, size_t bytes, loff_t *pos)
+{
+	return mqshm_notice_read(file->private_data, buf, bytes,
+				 !(file->f_flags & O_NONBLOCK));
 }
 
 static int file_mmap(struct file *file, struct vm_area_struct *vma)
@@ -118,6 +130,7 @@ const struct file_operations mqshm_fops = {
 	.open		= file_open,
 	.release	= file_release,
 	.flush		= file_flush,
+	.read		= file_read,
 	.poll		= file_poll,
 	.mmap		= file_mmap,
 	.unlocked_ioctl	= mqshm_ioctl,

@@ -6,6 +6,7 @@
 #include <linux/mutex.h>
 
 struct mqshm_client;
+struct mqshm_notices;
 struct mqshm_runtime;
 
 /**
@@ -17,6 +18,8 @@ struct mqshm_runtime;
  * @client: what it joined as; set once, after @rt
  * @holder: it made the runtime, or found it by open-or-create, and keeps it alive
  * @seen_changes: changes of the runtime that its user knows of, for poll
+ * @notices: what it watches, then it joins or binds no more; set once
+ * @seen_notices: how many its user has read; protected by that log's lock
  */
 struct mqshm_file {
 	struct address_space mapping;
@@ -25,6 +28,8 @@ struct mqshm_file {
 	struct mqshm_client *client;
 	bool holder;
 	u64 seen_changes;
+	struct mqshm_notices *notices;
+	u64 seen_notices;
 };
 
 extern const struct file_operations mqshm_fops;

@@ -16,6 +16,7 @@
 #include "file.h"
 #include "lease.h"
 #include "mm.h"
+#include "notice.h"
 #include "pool.h"
 #include "query.h"
 #include "ring.h"
@@ -32,6 +33,7 @@ union mqshm_args {
 	struct mqshm_runtime_remove_args remove;
 	struct mqshm_runtime_wait_args runtime_wait;
 	struct mqshm_query_args query;
+	struct mqshm_monitor_args monitor;
 	struct mqshm_pool_create_args pool;
 	struct mqshm_connect_args connect;
 	struct mqshm_id_args id;
@@ -50,7 +52,8 @@ static int ioc_info(struct mqshm_file *mf, union mqshm_args *args)
 {
 	args->info.out_version = MQSHM_ABI_VERSION;
 	args->info.out_magic = MQSHM_MAGIC;
-	args->info.out_features = MQSHM_FEATURE_NATIVE | MQSHM_FEATURE_DIRECT_IO;
+	args->info.out_features = MQSHM_FEATURE_NATIVE | MQSHM_FEATURE_DIRECT_IO |
+				  MQSHM_FEATURE_MONITOR;
 	return 0;
 }
 
@@ -70,7 +73,7 @@ static int ioc_runtime_create(struct mqshm_file *mf, union mqshm_args *args)
 	int ret = -EBADFD;
 
 	mutex_lock(&mf->lock);
-	if (!mf->rt)
+	if (!mf->rt && !mf->notices)
 		ret = file_bind(mf, mqshm_runtime_create(&args->create), true);
 	mutex_unlock(&mf->lock);
 	return ret;
@@ -81,7 +84,7 @@ static int ioc_runtime_open(struct mqshm_file *mf, union mqshm_args *args)
 	int ret = -EBADFD;
 
 	mutex_lock(&mf->lock);
-	if (!mf->rt)
+	if (!mf->rt && !mf->notices)
 		ret = file_bind(mf, mqshm_runtime_open(&args->open), false);
 	if (!ret)
 		args->open.out_id = mf->rt->id;
@@ -124,6 +127,20 @@ static int ioc_query(struct mqshm_file *mf, union mqshm_args *args)
 	return ret;
 }
 
+static int ioc_monitor(struct mqshm_file *mf, union mqshm_args *args)
+{
+	int ret = -EBADFD;
+
+	if (args->monitor.reserved)
+		return -EINVAL;
+	args->monitor.out_depth = MQSHM_NOTICES;
+	mutex_lock(&mf->lock);
+	if (!mf->client && !mf->notices)
+		ret = mqshm_notice_watch(mf);
+	mutex_unlock(&mf->lock);
+	return ret;
+}
+
 static int ioc_pool_create(struct mqshm_file *mf, union mqshm_args *args)
 {
 	return mqshm_pool_create(mf->rt, &args->pool);
@@ -152,7 +169,7 @@ static int ioc_client_join(struct mqshm_file *mf, union mqshm_args *args)
 	if (in_compat_syscall())
 		return -EOPNOTSUPP; /* it would tear the intent */
 	mutex_lock(&mf->lock);
-	if (mf->client)
+	if (mf->client || mf->notices)
 		goto out;
 	c = mqshm_client_join(mf->rt, &mf->mapping, &args->join);
 	ret = PTR_ERR_OR_ZERO(c);
@@ -346,6 +363,7 @@ static const struct mqshm_command commands[] = {
 		.flags = MQSHM_REMOVE_F_FORCE),
 	COMMAND(RUNTIME_WAIT, NEEDS_RUNTIME, runtime_wait, ioc_runtime_wait),
 	COMMAND(QUERY, NO_FLAGS, query, ioc_query),
+	COMMAND(MONITOR, 0, monitor, ioc_monitor),
 	COMMAND(POOL_CREATE, NEEDS_RUNTIME, pool_create, ioc_pool_create),
 	COMMAND(CLIENT_JOIN, NEEDS_RUNTIME, client_join, ioc_client_join,
 		.flags = MQSHM_JOIN_F_READ_ONLY | MQSHM_JOIN_F_DIRECT_IO),

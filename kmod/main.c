@@ -9,7 +9,8 @@
  * the module stays until then. Blocks and ports (block.c) belong to the client that
  * made them. A connection (conn.c) belongs to the runtime and goes when both of its
  * ends have let go. Control pages (region.c) are held by their object and by each
- * mapping (map.c), payload (payload.c) by its pool and each mapping.
+ * mapping (map.c), payload (payload.c) by its pool and each mapping. A log of notices
+ * (notice.c) is there while a descriptor watches, and holds pids.
  *
  * What ends a client: the end of its memory, which a notifier tells (mm.c); the
  * release of its descriptor; its own DETACH; the removal of its runtime by force.

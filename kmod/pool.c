@@ -11,6 +11,7 @@
 #include <linux/string.h>
 
 #include "client.h"
+#include "notice.h"
 #include "payload.h"
 #include "pool.h"
 #include "runtime.h"
@@ -272,6 +273,7 @@ static int pool_publish(struct mqshm_runtime *rt, struct mqshm_pool *pool)
 	rt->memory_bytes += pool->bytes + mqshm_payload_bytes(pool->payload);
 	/* pairs with mqshm_pool_of(), which takes no lock */
 	smp_store_release(&rt->pools[pool->index], pool);
+	mqshm_notice_pool(pool, MQSHM_CHANGE_CAME);
 	return 0;
 }
 

@@ -21,8 +21,6 @@
 #include "ring.h"
 #include "runtime.h"
 
-#define STALLED_NS	(5 * NSEC_PER_SEC)
-
 /**
  * struct query - a snapshot being taken
  * @data: where records go
@@ -115,9 +113,9 @@ static void query_runtime(struct query *q, struct mqshm_runtime *rt)
 	r->state = (rt->persistent ? MQSHM_STATE_PERSISTENT : 0) |
 		   (atomic_read(&rt->tainted) ? MQSHM_STATE_TAINTED : 0) |
 		   (rt->removed ? MQSHM_STATE_REMOVED : 0);
-	r->uid = from_kuid_munged(current_user_ns(), rt->uid);
-	r->gid = from_kgid_munged(current_user_ns(), rt->gid);
-	r->mode = rt->mode;
+	r->uid = from_kuid_munged(current_user_ns(), rt->access.uid);
+	r->gid = from_kgid_munged(current_user_ns(), rt->access.gid);
+	r->mode = rt->access.mode;
 	r->clients = rt->n_clients;
 	r->blocks = rt->n_blocks;
 	r->connections = rt->n_conns;
@@ -156,24 +154,6 @@ static void query_pool(struct query *q, struct mqshm_pool *pool)
 	spin_unlock(&pool->lock);
 }
 
-static u32 client_state(struct mqshm_client *c, u64 now)
-{
-	u64 progress = READ_ONCE(mqshm_client_control(c)->progress);
-
-	if (progress != c->seen_progress) {
-		c->seen_progress = progress;
-		c->seen_ns = now;
-	}
-	if (READ_ONCE(c->dead) || mqshm_mm_process_exiting(c))
-		return MQSHM_CLIENT_EXITING;
-	if (atomic_read(&c->sleeping)) {
-		c->seen_ns = now;
-		return MQSHM_CLIENT_IDLE;
-	}
-	return now - c->seen_ns >= STALLED_NS ? MQSHM_CLIENT_STALLED :
-						MQSHM_CLIENT_RUNNING;
-}
-
 static void query_client(struct query *q, struct mqshm_client *c)
 {
 	struct mqshm_client_record *r = query_add(q, MQSHM_RECORD_CLIENT, sizeof(*r));
@@ -185,7 +165,7 @@ static void query_client(struct query *q, struct mqshm_client *c)
 	r->tid = pid_vnr(c->tid);
 	r->uid = from_kuid_munged(current_user_ns(), c->uid);
 	r->role = c->role;
-	r->state = client_state(c, q->now);
+	r->state = mqshm_client_state(c, q->now);
 	r->index = c->index;
 	r->joined_ns = c->joined_ns;
 	r->started_ns = c->started_ns;
@@ -302,7 +282,6 @@ static void query_runtimes(struct query *q)
 {
 	struct mqshm_runtime *rt = NULL;
 
-	mqshm_runtime_table_lock();
 	while ((rt = mqshm_runtime_table_next(rt))) {
 		if (mqshm_runtime_permission(rt, MQSHM_MAY_LIST))
 			continue;
@@ -310,21 +289,24 @@ static void query_runtimes(struct query *q)
 		query_runtime(q, rt);
 		mutex_unlock(&rt->lock);
 	}
-	mqshm_runtime_table_unlock();
 }
 
 static void query_take(struct query *q, struct mqshm_runtime *rt,
 		       struct mqshm_query_args *args)
 {
 	q->bytes = 0;
-	q->now = ktime_get_ns();
-	args->out_now_ns = q->now;
 	args->out_changes = 0;
 	if (args->what == MQSHM_QUERY_RUNTIMES) {
+		mqshm_runtime_table_lock();
+		args->out_now_ns = ktime_get_ns();
 		query_runtimes(q);
+		mqshm_runtime_table_unlock();
 		return;
 	}
 	mutex_lock(&rt->lock);
+	/* under the lock: notices of up to then are in it, and no others */
+	q->now = ktime_get_ns();
+	args->out_now_ns = q->now;
 	args->out_changes = atomic64_read(&rt->changes);
 	query_whole_runtime(q, rt);
 	mutex_unlock(&rt->lock);

@@ -15,6 +15,7 @@
 
 #include "client.h"
 #include "deadline.h"
+#include "notice.h"
 #include "pool.h"
 #include "region.h"
 #include "runtime.h"
@@ -73,13 +74,13 @@ bool mqshm_name_valid(const char *name, size_t size, char separator)
 	return len && len < size;
 }
 
-int mqshm_runtime_permission(const struct mqshm_runtime *rt, unsigned int may)
+int mqshm_access_check(const struct mqshm_access *access, unsigned int may)
 {
-	unsigned int mode = rt->mode;
+	unsigned int mode = access->mode;
 
-	if (uid_eq(current_fsuid(), rt->uid))
+	if (uid_eq(current_fsuid(), access->uid))
 		mode >>= 6;
-	else if (in_group_p(rt->gid))
+	else if (in_group_p(access->gid))
 		mode >>= 3;
 	if (!(may & ~mode & 7) || capable(CAP_DAC_OVERRIDE))
 		return 0;
@@ -174,9 +175,9 @@ static struct mqshm_runtime *runtime_new(const struct mqshm_runtime_create_args 
 	init_waitqueue_head(&rt->wq);
 	rt->id = mqshm_next_id();
 	strscpy(rt->name, args->name, sizeof(rt->name));
-	rt->uid = current_fsuid();
-	rt->gid = gid;
-	rt->mode = args->mode;
+	rt->access.uid = current_fsuid();
+	rt->access.gid = gid;
+	rt->access.mode = args->mode;
 	rt->persistent = args->flags & MQSHM_RUNTIME_F_PERSISTENT;
 	rt->limits = args->limits;
 	rt->created_ns = ktime_get_ns();
@@ -222,7 +223,7 @@ static struct mqshm_runtime *table_find_locked(kuid_t uid, const char *name)
 
 	lockdep_assert_held(&table_lock);
 	list_for_each_entry(rt, &table, node)
-		if (uid_eq(rt->uid, uid) && !strcmp(rt->name, name))
+		if (uid_eq(rt->access.uid, uid) && !strcmp(rt->name, name))
 			return rt;
 	return NULL;
 }
@@ -262,7 +263,7 @@ struct mqshm_runtime *mqshm_runtime_create(struct mqshm_runtime_create_args *arg
 		return fresh;
 
 	mutex_lock(&table_lock);
-	rt = table_find_locked(fresh->uid, fresh->name);
+	rt = table_find_locked(fresh->access.uid, fresh->name);
 	if (rt) {
 		rt = runtime_hold_locked(rt, args->flags);
 	} else {
@@ -272,6 +273,9 @@ struct mqshm_runtime *mqshm_runtime_create(struct mqshm_runtime_create_args *arg
 	if (rt == fresh) {
 		fresh->charged = true;
 		list_add_tail(&mqshm_runtime_get(fresh)->node, &table);
+		mutex_lock(&fresh->lock);
+		mqshm_notice_runtime(fresh, MQSHM_CHANGE_CAME);
+		mutex_unlock(&fresh->lock);
 	}
 	mutex_unlock(&table_lock);
 
@@ -279,7 +283,9 @@ struct mqshm_runtime *mqshm_runtime_create(struct mqshm_runtime_create_args *arg
 		args->out_id = rt->id;
 		args->out_created = rt == fresh;
 	}
-	if (rt != fresh)
+	if (rt == fresh)
+		mqshm_notice_wake_table();
+	else
 		mqshm_runtime_put(fresh);
 	return rt;
 }
@@ -326,12 +332,14 @@ static int runtime_unlink(struct mqshm_runtime *rt, const unsigned int *busy)
 	} else {
 		WRITE_ONCE(rt->removed, true);
 		list_del(&rt->node);
+		mqshm_notice_runtime(rt, MQSHM_CHANGE_WENT);
 	}
 	mutex_unlock(&rt->lock);
 	mutex_unlock(&table_lock);
 	if (ret)
 		return ret;
 
+	mqshm_notice_wake_table();
 	mqshm_runtime_changed(rt);
 	mqshm_runtime_put(rt);
 	return 0;
@@ -373,7 +381,7 @@ int mqshm_runtime_remove(struct mqshm_runtime *rt,
 
 	if (args->reserved)
 		return -EINVAL;
-	if (!uid_eq(current_fsuid(), rt->uid) && !capable(CAP_SYS_ADMIN))
+	if (!uid_eq(current_fsuid(), rt->access.uid) && !capable(CAP_SYS_ADMIN))
 		return -EPERM;
 
 	args->out_clients = READ_ONCE(rt->n_clients);

@@ -13,6 +13,7 @@
 
 struct mqshm_client;
 struct mqshm_conn;
+struct mqshm_notices;
 struct mqshm_pool;
 struct mqshm_region;
 struct mqshm_user;
@@ -50,13 +51,25 @@ struct mqshm_totals {
 };
 
 /**
+ * struct mqshm_access - who may do what with a runtime
+ * @uid: owner
+ * @gid: group
+ * @mode: nine permission bits
+ */
+struct mqshm_access {
+	kuid_t uid;
+	kgid_t gid;
+	unsigned int mode;
+};
+
+/**
  * struct mqshm_runtime - a graph and its memory
  * @ref: one for each descriptor that is bound to it and for each client, one
  *	while it is not removed
  * @rcu: rings and clients are looked up under RCU
  * @node: in the table, protected by the table's lock
- * @id: constant, as are @name, @uid, @gid, @mode, @persistent, @limits, @user,
- *	@created_ns and the pointers @status, @clients, @rings
+ * @id: constant, as are @name, @access, @persistent, @limits, @user, @created_ns and
+ *	the pointers @status, @clients, @rings
  * @user: whose quota it counts against
  * @charged: it counts against @user's runtimes until it is freed
  * @status: what all clients read; written under the lock of what is told
@@ -76,6 +89,7 @@ struct mqshm_totals {
  * @departed: the last clients that were settled
  * @n_departed: clients settled so far
  * @memory_bytes: payload and tables of pools
+ * @notices: of what happens to all that, NULL while nobody watches
  * @changes: counts what RUNTIME_WAIT waits for; any context
  * @wq: those who wait for that
  * @drained_freed: buffers of which the last reference lay in a ring that was
@@ -89,9 +103,7 @@ struct mqshm_runtime {
 
 	u64 id;
 	char name[MQSHM_RUNTIME_NAME_LEN];
-	kuid_t uid;
-	kgid_t gid;
-	unsigned int mode;
+	struct mqshm_access access;
 	bool persistent;
 	struct mqshm_limits limits;
 	struct mqshm_user *user;
@@ -117,6 +129,7 @@ struct mqshm_runtime {
 	struct mqshm_departed departed[MQSHM_DEPARTED];
 	u64 n_departed;
 	u64 memory_bytes;
+	struct mqshm_notices *notices;
 
 	atomic64_t changes;
 	wait_queue_head_t wq;
@@ -136,7 +149,7 @@ int mqshm_runtime_remove(struct mqshm_runtime *rt,
 			 struct mqshm_runtime_remove_args *args);
 int mqshm_runtime_wait(struct mqshm_runtime *rt,
 		       struct mqshm_runtime_wait_args *args);
-int mqshm_runtime_permission(const struct mqshm_runtime *rt, unsigned int may);
+int mqshm_access_check(const struct mqshm_access *access, unsigned int may);
 void mqshm_runtime_leave(struct mqshm_runtime *rt);
 void mqshm_runtime_changed(struct mqshm_runtime *rt);
 void mqshm_runtime_put(struct mqshm_runtime *rt);
@@ -150,6 +163,11 @@ static inline struct mqshm_runtime *mqshm_runtime_get(struct mqshm_runtime *rt)
 {
 	kref_get(&rt->ref);
 	return rt;
+}
+
+static inline int mqshm_runtime_permission(const struct mqshm_runtime *rt, unsigned int may)
+{
+	return mqshm_access_check(&rt->access, may);
 }
 
 /* Somebody broke the protocol: shown, and mended when the last client leaves. */

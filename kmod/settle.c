@@ -24,6 +24,7 @@
 #include "client.h"
 #include "conn.h"
 #include "mm.h"
+#include "notice.h"
 #include "pool.h"
 #include "ring.h"
 #include "settle.h"
@@ -259,11 +260,15 @@ static void client_end(struct mqshm_client *c, u32 how, struct list_head *blocks
 {
 	u32 why = how == MQSHM_DEPARTED_EXIT || mqshm_mm_process_exiting(c) ?
 		  MQSHM_RING_DEAD : MQSHM_RING_DISCONNECTED;
+	u32 change = why == MQSHM_RING_DEAD ? MQSHM_CHANGE_DIED : MQSHM_CHANGE_WENT;
 	u64 intent = READ_ONCE(mqshm_client_control(c)->intent);
 
 	lockdep_assert_held(&c->lock);
 	WRITE_ONCE(c->dead, true);
 	c->departed.how = how;
+	mutex_lock(&c->rt->lock);
+	mqshm_notice_client(c, change);
+	mutex_unlock(&c->rt->lock);
 	c->departed.op = MQSHM_INTENT_OP(intent);
 	c->departed.committed = intent_resolve(c, intent);
 	mqshm_client_clear_intent(c);
@@ -271,7 +276,7 @@ static void client_end(struct mqshm_client *c, u32 how, struct list_head *blocks
 	c->departed.drained += ends_let_go(c, MQSHM_DIR_IN, why, wakes);
 
 	mutex_lock(&c->rt->lock);
-	mqshm_block_remove_all(c, blocks);
+	mqshm_block_remove_all(c, change, blocks);
 	mqshm_client_notify(c, wakes);	/* if it runs, it is told by ESHUTDOWN */
 	mutex_unlock(&c->rt->lock);
 }
@@ -298,6 +303,7 @@ static void client_leave(struct mqshm_client *c, struct mqshm_wakes *wakes)
 	/* one that came, was refused what it wanted and left is no news */
 	if (c->had_blocks || c->departed.how != MQSHM_DEPARTED_DETACH)
 		departed_add_locked(c);
+	mqshm_notice_client(c, MQSHM_CHANGE_SETTLED);
 	mutex_unlock(&c->rt->lock);
 }
 

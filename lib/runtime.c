@@ -74,8 +74,7 @@ static int group_find(const char *name, uint32_t *gid)
 	return r;
 }
 
-/* A descriptor of a module that speaks this ABI. */
-static int device_open(void)
+int mqshm_device_open(void)
 {
 	struct mqshm_info_args info = { .size = sizeof(info) };
 	int fd = mqshm_sys_open();
@@ -108,7 +107,7 @@ int mqshm_runtime_bind(const char *name, uint64_t *id)
 		r = mqshm_name_copy(args.name, sizeof(args.name), slash ? slash + 1 : name);
 	if (r)
 		return r;
-	fd = device_open();
+	fd = mqshm_device_open();
 	if (fd < 0)
 		return fd;
 	r = mqshm_sys_ioctl(fd, MQSHM_IOC_RUNTIME_OPEN, &args);
@@ -167,7 +166,7 @@ static int runtime_make(const char *name, const struct mqshm_runtime_options *op
 	}
 	if (r)
 		return r;
-	fd = device_open();
+	fd = mqshm_device_open();
 	if (fd < 0)
 		return fd;
 	r = mqshm_sys_ioctl(fd, MQSHM_IOC_RUNTIME_CREATE, &args);

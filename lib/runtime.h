@@ -15,6 +15,9 @@ struct mqshm_runtime {
 	uint64_t id;
 };
 
+/* A new descriptor of a module that speaks this ABI, bound to nothing, or -errno. */
+int mqshm_device_open(void);
+
 /* A new descriptor bound to @name ("name" or "user/name"), or -errno. */
 int mqshm_runtime_bind(const char *name, uint64_t *id);
 

@@ -2,9 +2,13 @@
 /* System calls on /dev/mqshm. The only file that makes them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <mqshm.h>
 
 #include "sys.h"
 
@@ -12,7 +16,8 @@
 
 int mqshm_sys_open(void)
 {
-	int fd = open(DEVICE, O_RDWR | O_CLOEXEC);
+	/* only reading from a monitor looks at O_NONBLOCK */
+	int fd = open(DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd >= 0)
 		return fd;
@@ -33,6 +38,39 @@ void mqshm_sys_close(int fd)
 {
 	if (fd >= 0)
 		close(fd);
+}
+
+/* Until there is something to be read, or @deadline_ns. */
+static int readable_wait(int fd, uint64_t deadline_ns)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint64_t now = mqshm_now_ns(), left = deadline_ns > now ? deadline_ns - now : 0;
+	struct timespec time = {
+		.tv_sec = (time_t)(left / 1000000000), .tv_nsec = (long)(left % 1000000000),
+	};
+	int r;
+
+	if (deadline_ns == MQSHM_NO_WAIT)
+		return -EAGAIN;
+	r = ppoll(&p, 1, deadline_ns == MQSHM_FOREVER ? NULL : &time, NULL);
+	if (r < 0)
+		return -errno;
+	return r ? 0 : -ETIMEDOUT;
+}
+
+int mqshm_sys_read(int fd, void *buffer, size_t bytes, uint64_t deadline_ns)
+{
+	int saved = errno, r = 0;
+	ssize_t n;
+
+	/* what woke poll may be nothing for this reader */
+	do {
+		n = read(fd, buffer, bytes);
+		if (n < 0)
+			r = errno == EAGAIN ? readable_wait(fd, deadline_ns) : -errno;
+	} while (n < 0 && !r);
+	errno = saved;
+	return r ? r : (int)n;
 }
 
 static size_t round_up_to_page(size_t bytes)

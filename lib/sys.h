@@ -15,6 +15,11 @@ int mqshm_sys_open(void);
 /* 0 or -errno; leaves errno alone. Async-signal-safe. */
 int mqshm_sys_ioctl(int fd, unsigned int cmd, void *args);
 void mqshm_sys_close(int fd);
+/*
+ * Bytes read from a monitor, by @deadline_ns (MQSHM_NO_WAIT, MQSHM_FOREVER); 0 at its
+ * end; -EAGAIN (MQSHM_NO_WAIT), -ETIMEDOUT, -EINTR.
+ */
+int mqshm_sys_read(int fd, void *buffer, size_t bytes, uint64_t deadline_ns);
 /* Maps a region of MQSHM_MMAP_OFFSET(); @bytes is rounded up to pages. */
 int mqshm_sys_map(int fd, uint64_t offset, size_t bytes, bool writable, void **out);
 /* NULL is allowed. */

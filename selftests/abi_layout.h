@@ -302,7 +302,26 @@
 	FIELD(mqshm_departed_record, at_ns, 48, 8) \
 	FIELD(mqshm_departed_record, op, 56, 4) \
 	FIELD(mqshm_departed_record, committed, 60, 4) \
-	FIELD(mqshm_departed_record, name, 64, 64)
+	FIELD(mqshm_departed_record, name, 64, 64) \
+	STRUCT(mqshm_monitor_args, 16) \
+	FIELD(mqshm_monitor_args, size, 0, 4) \
+	FIELD(mqshm_monitor_args, flags, 4, 4) \
+	FIELD(mqshm_monitor_args, out_depth, 8, 4) \
+	FIELD(mqshm_monitor_args, reserved, 12, 4) \
+	STRUCT(mqshm_notice, 264) \
+	FIELD(mqshm_notice, subject, 0, 4) \
+	FIELD(mqshm_notice, change, 4, 4) \
+	FIELD(mqshm_notice, number, 8, 8) \
+	FIELD(mqshm_notice, at_ns, 16, 8) \
+	FIELD(mqshm_notice, runtime, 24, 8) \
+	FIELD(mqshm_notice, id, 32, 8) \
+	FIELD(mqshm_notice, owner, 40, 8) \
+	FIELD(mqshm_notice, refs, 48, 8) \
+	FIELD(mqshm_notice, settle_ns, 56, 8) \
+	FIELD(mqshm_notice, pid, 64, 4) \
+	FIELD(mqshm_notice, reserved, 68, 4) \
+	FIELD(mqshm_notice, name, 72, 96) \
+	FIELD(mqshm_notice, to, 168, 96)
 
 #define STRUCT(type, bytes) \
 	static_assert(sizeof(struct type) == (bytes), #type " has " #bytes " bytes");
@@ -324,6 +343,7 @@ ABI_COMMAND(RUNTIME_OPEN, 0x02);
 ABI_COMMAND(RUNTIME_REMOVE, 0x03);
 ABI_COMMAND(RUNTIME_WAIT, 0x04);
 ABI_COMMAND(QUERY, 0x05);
+ABI_COMMAND(MONITOR, 0x06);
 ABI_COMMAND(POOL_CREATE, 0x10);
 ABI_COMMAND(CLIENT_JOIN, 0x20);
 ABI_COMMAND(CLIENT_SYNC, 0x21);

@@ -56,6 +56,7 @@ COMMAND(RUNTIME_OPEN, runtime_open, UNBOUND, 0, fill_runtime_open, RESERVED(runt
 COMMAND(RUNTIME_REMOVE, runtime_remove, BOUND, -EBUSY, fill_nothing, RESERVED(runtime_remove))
 COMMAND(RUNTIME_WAIT, runtime_wait, BOUND, 0, fill_runtime_wait, 0)
 COMMAND(QUERY, query, BOUND, 0, fill_query, 0)
+COMMAND(MONITOR, monitor, UNBOUND, 0, fill_nothing, RESERVED(monitor))
 COMMAND(POOL_CREATE, pool_create, BOUND, 0, fill_pool_create, 0)
 COMMAND(CLIENT_JOIN, client_join, BOUND, 0, fill_client_join, RESERVED(client_join))
 COMMAND(CLIENT_SYNC, client_sync, CLIENT, 0, fill_nothing, 0)
@@ -183,7 +184,8 @@ TEST_F(command, wrong_state)
 		bool fits = state >= variant->needs;
 
 		if (variant->needs == UNBOUND)
-			fits = state == UNBOUND || variant->number == MQSHM_IOC_INFO;
+			fits = state == UNBOUND || variant->number == MQSHM_IOC_INFO ||
+			       (variant->number == MQSHM_IOC_MONITOR && state == BOUND);
 		if (variant->number == MQSHM_IOC_CLIENT_JOIN)
 			fits = state == BOUND;
 		if (fits)

@@ -104,6 +104,8 @@ void host_set_real_entry(bool on);
 /* System calls on the device, for sys.c. */
 int host_sys_open(void);
 int host_sys_ioctl(int fd, unsigned int cmd, void *args);
+/* Does not sleep. */
+int host_sys_read(int fd, void *buffer, size_t bytes);
 void host_sys_close(int fd);
 int host_sys_map(int fd, uint64_t offset, size_t bytes, bool writable, void **out);
 void host_sys_unmap(void *address);

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* In the place of lib/sys.c: the library's way to the module is a call. */
+#include <errno.h>
+#include <poll.h>
+
+#include <mqshm.h>
+
 #include "host.h"
 #include "sys.h"
 
@@ -11,6 +16,19 @@ int mqshm_sys_open(void)
 int mqshm_sys_ioctl(int fd, unsigned int cmd, void *args)
 {
 	return host_sys_ioctl(fd, cmd, args);
+}
+
+int mqshm_sys_read(int fd, void *buffer, size_t bytes, uint64_t deadline_ns)
+{
+	int r;
+
+	while ((r = host_sys_read(fd, buffer, bytes)) == -EAGAIN) {
+		if (deadline_ns == MQSHM_NO_WAIT)
+			return -EAGAIN;
+		if (host_poll(fd, POLLIN, deadline_ns) != POLLIN)
+			return -ETIMEDOUT;
+	}
+	return r;
 }
 
 void mqshm_sys_close(int fd)

@@ -44,6 +44,7 @@ static struct file *file_new(const struct file_operations *fops, struct inode *i
 		return NULL;
 	kref_init(&file->ref);
 	file->f_op = fops;
+	file->f_flags = O_NONBLOCK;
 	if (fops->owner)
 		__module_get(fops->owner);
 	file->inode = inode;
@@ -184,6 +185,21 @@ int host_sys_ioctl(int fd, unsigned int cmd, void *args)
 	file = fd_get(fd);
 	if (file) {
 		ret = file->f_op->unlocked_ioctl(file, cmd, (unsigned long)args);
+		fput(file);
+	}
+	host_exit();
+	return (int)ret;
+}
+
+int host_sys_read(int fd, void *buffer, size_t bytes)
+{
+	struct file *file;
+	ssize_t ret = -EBADF;
+
+	host_enter();
+	file = fd_get(fd);
+	if (file) {
+		ret = file->f_op->read(file, buffer, bytes, NULL);
 		fput(file);
 	}
 	host_exit();

@@ -226,6 +226,7 @@ struct mqshm_info_args {
 
 #define MQSHM_FEATURE_NATIVE	(1ULL << 0)	/* native clients */
 #define MQSHM_FEATURE_DIRECT_IO	(1ULL << 1)	/* MQSHM_JOIN_F_DIRECT_IO */
+#define MQSHM_FEATURE_MONITOR	(1ULL << 2)	/* MQSHM_IOC_MONITOR */
 
 /**
  * struct mqshm_limits - bounds of a runtime; 0 on entry means the default
@@ -367,6 +368,30 @@ struct mqshm_query_args {
 };
 
 #define MQSHM_QUERY_BYTES_MAX	(64U << 20)
+
+#define MQSHM_NOTICES		1024	/* that are kept for those who watch */
+
+/**
+ * struct mqshm_monitor_args - MQSHM_IOC_MONITOR: watch, from now on, what comes and
+ *	goes in the runtime that this descriptor is bound to, or, if it is bound to
+ *	none, which runtimes come and go
+ * @size: of this struct
+ * @flags: 0
+ * @out_depth: MQSHM_NOTICES: how far a reader may be behind
+ * @reserved: 0
+ *
+ * Then read(2) gives struct mqshm_notice, as many as there are and fit, and sleeps
+ * while there are none (EAGAIN with O_NONBLOCK); 0 is the end of a runtime that was
+ * removed; poll(2) tells of EPOLLIN, and of EPOLLHUP at that end. The descriptor
+ * takes no client slot, and joins and binds no more. Errors: EBADFD (joined, or
+ * watches already), ENOMEM; of read: EINVAL (less room than a notice), EINTR.
+ */
+struct mqshm_monitor_args {
+	__u32 size;
+	__u32 flags;
+	__u32 out_depth;
+	__u32 reserved;
+};
 
 /**
  * struct mqshm_pool_create_args - MQSHM_IOC_POOL_CREATE: add a pool
@@ -744,6 +769,7 @@ struct mqshm_wait_args {
 #define MQSHM_IOC_RUNTIME_REMOVE	_IO(MQSHM_IOC_TYPE, 0x03)
 #define MQSHM_IOC_RUNTIME_WAIT		_IO(MQSHM_IOC_TYPE, 0x04)
 #define MQSHM_IOC_QUERY			_IO(MQSHM_IOC_TYPE, 0x05)
+#define MQSHM_IOC_MONITOR		_IO(MQSHM_IOC_TYPE, 0x06)
 #define MQSHM_IOC_POOL_CREATE		_IO(MQSHM_IOC_TYPE, 0x10)
 #define MQSHM_IOC_CLIENT_JOIN		_IO(MQSHM_IOC_TYPE, 0x20)
 #define MQSHM_IOC_CLIENT_SYNC		_IO(MQSHM_IOC_TYPE, 0x21)
@@ -1031,6 +1057,54 @@ struct mqshm_departed_record {
 	__u32 op;
 	__u32 committed;
 	char name[MQSHM_PROCESS_NAME_LEN];
+};
+
+/* -- notices ---------------------------------------------------------------- */
+
+#define MQSHM_CHANGE_CAME	1
+#define MQSHM_CHANGE_WENT	2	/* in order */
+#define MQSHM_CHANGE_DIED	3	/* with the process that it belonged to */
+#define MQSHM_CHANGE_SETTLED	4	/* a client that went or died: nothing is left of it */
+#define MQSHM_CHANGE_STALLED	5	/* a client: no library call for 5 s */
+#define MQSHM_CHANGE_RESUMED	6	/* a client that had stalled */
+#define MQSHM_CHANGE_LOST	7	/* the reader was too slow: notices are missing here */
+
+/**
+ * struct mqshm_notice - one thing that happened, read from a monitor
+ * @subject: to what: MQSHM_RECORD_*; 0 for LOST
+ * @change: MQSHM_CHANGE_*
+ * @number: 1, 2, 3 ... while somebody watches; LOST: of the last one missing
+ * @at_ns: when; a snapshot (MQSHM_IOC_QUERY) of the runtime holds all that happened
+ *	up to its out_now_ns, and nothing after it
+ * @runtime: number of the runtime
+ * @id: number of the subject; of a pool, its index
+ * @owner: BLOCK: number of its client
+ * @refs: SETTLED: references it held in its hands; LOST: how many are missing
+ * @settle_ns: SETTLED: how long that took
+ * @pid: CLIENT, BLOCK: process, as in struct mqshm_client_record
+ * @reserved: 0
+ * @name: of the subject; CLIENT: of its process; CONNECTION: "block:port" of the
+ *	output
+ * @to: CONNECTION: "block:port" of the input
+ *
+ * What came goes or dies exactly once, the client before its blocks and
+ * connections; a client is settled after that. A connection goes or dies when it
+ * delivers no more than it holds. What is read in order happened in that order.
+ */
+struct mqshm_notice {
+	__u32 subject;
+	__u32 change;
+	__u64 number;
+	__u64 at_ns;
+	__u64 runtime;
+	__u64 id;
+	__u64 owner;
+	__u64 refs;
+	__u64 settle_ns;
+	__u32 pid;
+	__u32 reserved;
+	char name[MQSHM_BLOCK_NAME_LEN + MQSHM_PORT_NAME_LEN];
+	char to[MQSHM_BLOCK_NAME_LEN + MQSHM_PORT_NAME_LEN];
 };
 
 #endif /* _UAPI_LINUX_MQSHM_H */

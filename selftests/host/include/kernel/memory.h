@@ -5,6 +5,7 @@
 
 #include "base.h"
 
+#define GFP_KERNEL		0u
 #define GFP_KERNEL_ACCOUNT	0u
 #define GFP_HIGHUSER		0u
 #define __GFP_RETRY_MAYFAIL	0u
@@ -20,6 +21,7 @@ void host_free_pages(void *p);
 #define kzalloc(bytes, gfp)		((void)(gfp), host_alloc(bytes, true))
 #define kvmalloc(bytes, gfp)		((void)(gfp), host_alloc(bytes, false))
 #define kvzalloc(bytes, gfp)		((void)(gfp), host_alloc(bytes, true))
+#define kmalloc_array(n, size, gfp)	((void)(gfp), host_alloc(host_struct_size(0, size, n), false))
 #define kvmalloc_array(n, size, gfp)	((void)(gfp), host_alloc(host_struct_size(0, size, n), false))
 #define kvcalloc(n, size, gfp)		((void)(gfp), host_alloc(host_struct_size(0, size, n), true))
 #define kfree(p)			host_free(p)

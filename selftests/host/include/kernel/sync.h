@@ -134,6 +134,26 @@ int host_wait_sleep(wait_queue_head_t *wq, u32 seq, u64 deadline_ns);
 	ret_;									\
 })
 
+#define wait_event_interruptible(wq, condition) \
+	wait_event_interruptible_hrtimeout(wq, condition, KTIME_MAX)
+#define DECLARE_WAIT_QUEUE_HEAD(name)	wait_queue_head_t name
+
+/* Work that a clock starts: never here. */
+#define HZ	100
+
+struct work_struct {
+	void (*func)(struct work_struct *work);
+};
+
+struct delayed_work {
+	struct work_struct work;
+};
+
+#define INIT_DELAYED_WORK(delayed, fn)		((delayed)->work.func = (fn))
+#define to_delayed_work(from)			container_of(from, struct delayed_work, work)
+#define queue_delayed_work(wq, delayed, after)	((void)(delayed))
+#define cancel_delayed_work_sync(delayed)	((void)(delayed))
+
 /* Looks again and again; what it waits for may be due here. */
 void host_var_look(unsigned int looks);
 

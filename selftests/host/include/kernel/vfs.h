@@ -3,6 +3,7 @@
 #ifndef HOST_VFS_H
 #define HOST_VFS_H
 
+#include <fcntl.h>
 #include <poll.h>
 
 #include "memory.h"
@@ -47,6 +48,7 @@ struct file_operations {
 	int (*open)(struct inode *inode, struct file *file);
 	int (*release)(struct inode *inode, struct file *file);
 	int (*flush)(struct file *file, fl_owner_t id);
+	ssize_t (*read)(struct file *file, char *buffer, size_t bytes, loff_t *pos);
 	__poll_t (*poll)(struct file *file, struct poll_table_struct *wait);
 	int (*mmap)(struct file *file, struct vm_area_struct *vma);
 	long (*unlocked_ioctl)(struct file *file, unsigned int cmd, unsigned long arg);
@@ -58,6 +60,7 @@ struct file_operations {
 /**
  * struct file - an open file
  * @ref: descriptors and mappings
+ * @f_flags: always O_NONBLOCK
  * @f_op: its operations
  * @f_mapping: what mappings of it belong to
  * @private_data: the module's
@@ -66,6 +69,7 @@ struct file_operations {
  */
 struct file {
 	struct kref ref;
+	unsigned int f_flags;
 	const struct file_operations *f_op;
 	struct address_space *f_mapping;
 	void *private_data;
