@@ -286,7 +286,7 @@ static uint64_t count_queued(int fd)
 	return tally_take(fd, &t) ? ~0ULL : t.queued;
 }
 
-TEST_F_TIMEOUT(step, connect_and_disconnect_while_data_flows, 300)
+TEST_F_TIMEOUT(step, connect_and_disconnect_while_data_flows, 1800)
 {
 	unsigned int cycles = rounds(200, 2000);
 	__u64 seed = random_seed();

@@ -18,8 +18,6 @@
 #include "graph.h"
 #include "mqshm_test.h"
 
-#define PATIENCE_MS	10000
-
 /* -- ways to sleep --------------------------------------------------------- */
 
 /**
@@ -252,7 +250,7 @@ FIXTURE_TEARDOWN(handover)
 {
 }
 
-TEST_F_TIMEOUT(handover, none_is_lost, 300)
+TEST_F_TIMEOUT(handover, none_is_lost, 1800)
 {
 	uint64_t begin;
 	pid_t pids[2];

@@ -13,7 +13,6 @@
 #include "mqshm_test.h"
 
 #define BUFFERS		64
-#define PATIENCE_MS	10000
 
 enum role { SOURCE, FORWARDER, SINK, SECOND_SINK, ROLES };
 
@@ -301,7 +300,7 @@ FIXTURE_TEARDOWN(kill)
 {
 }
 
-TEST_F_TIMEOUT(kill, at_random_moments, 300)
+TEST_F_TIMEOUT(kill, at_random_moments, 1800)
 {
 	unsigned int kills = rounds(120, 2000);
 	struct tally t;
@@ -355,7 +354,7 @@ TEST_F(kill, producer_is_told)
 }
 
 /* All at once, again and again. */
-TEST_F_TIMEOUT(kill, everybody, 300)
+TEST_F_TIMEOUT(kill, everybody, 1800)
 {
 	unsigned int cycles = rounds(20, 300);
 	struct tally t;

@@ -13,6 +13,11 @@
 #include <linux/mqshm.h>
 
 #define DEVICE		"/dev/mqshm"
+/*
+ * How long a test waits for what must come: a wake-up that takes longer is lost. Long,
+ * for an emulated machine on a busy host now and then stands still for many seconds.
+ */
+#define PATIENCE_MS	60000
 #define POISON32	0xccccccccU
 #define POISON64	0xccccccccccccccccULL
 

@@ -459,7 +459,7 @@ static bool consistent(const struct snapshot *s)
 	return true;
 }
 
-TEST_F_TIMEOUT(query, consistent_while_the_graph_changes, 300)
+TEST_F_TIMEOUT(query, consistent_while_the_graph_changes, 1800)
 {
 	unsigned int looks = rounds(300, 10000);
 	pid_t pids[2];

@@ -14,7 +14,7 @@
 
 #define BATCH	32
 /* A wait that takes longer has lost its wake-up. */
-#define PATIENCE	after_ms(20000)
+#define PATIENCE	after_ms(PATIENCE_MS)
 
 /**
  * struct plan - what the processes do, in shared memory
@@ -251,19 +251,19 @@ FIXTURE_TEARDOWN(stream)
 	EXPECT_EQ(0, conclude(self->fd, now_ns() - self->begin, self->messages));
 }
 
-TEST_F_TIMEOUT(stream, source_forwarder_sink, 300)
+TEST_F_TIMEOUT(stream, source_forwarder_sink, 1800)
 {
 	self->messages = plan->messages = rounds(1000000, 3000000);
 	EXPECT_EQ(0, chain(self->fd));
 }
 
-TEST_F_TIMEOUT(stream, fan_out_to_three, 300)
+TEST_F_TIMEOUT(stream, fan_out_to_three, 1800)
 {
 	self->messages = plan->messages = rounds(100000, 500000);
 	EXPECT_EQ(0, fan_out(self->fd));
 }
 
-TEST_F_TIMEOUT(stream, fan_in_from_three, 300)
+TEST_F_TIMEOUT(stream, fan_in_from_three, 1800)
 {
 	struct sink sink = { "sink", 0 };
 	pid_t pids[4];
@@ -308,7 +308,7 @@ FIXTURE_TEARDOWN(three_buffers)
 	EXPECT_EQ(0, conclude(self->fd, now_ns() - self->begin, self->messages));
 }
 
-TEST_F_TIMEOUT(three_buffers, source_forwarder_sink, 600)
+TEST_F_TIMEOUT(three_buffers, source_forwarder_sink, 1800)
 {
 	self->messages = plan->messages = rounds(100000, 1000000);
 	plan->two = plan->messages / 20;
@@ -316,7 +316,7 @@ TEST_F_TIMEOUT(three_buffers, source_forwarder_sink, 600)
 }
 
 /* Whichever sink is the last to release a message has the buffer: all three may. */
-TEST_F_TIMEOUT(three_buffers, fan_out_to_three, 600)
+TEST_F_TIMEOUT(three_buffers, fan_out_to_three, 1800)
 {
 	self->messages = plan->messages = rounds(20000, 200000);
 	plan->two = plan->messages / 20;

@@ -14,8 +14,6 @@
 #include "graph.h"
 #include "mqshm_test.h"
 
-#define PATIENCE_MS	10000
-
 /* -- waiting for space and for buffers -------------------------------------- */
 
 FIXTURE(wait)
@@ -60,7 +58,7 @@ static void push_all(void *arg)
 }
 
 /* A queue of one: the producer sleeps for space, the consumer for a message. */
-TEST_F_TIMEOUT(wait, for_space, 300)
+TEST_F_TIMEOUT(wait, for_space, 1800)
 {
 	struct mqshm_buffer buf;
 	uint64_t i;
