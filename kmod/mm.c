@@ -131,7 +131,10 @@ bool mqshm_mm_last_thread(const struct mqshm_client *c)
 	return task_tgid(current) == c->tgid && !atomic_read(&current->signal->live);
 }
 
-/* The process that joined is gone, though its memory may live on. */
+/*
+ * The process that joined is gone or will be, though its memory may live on: in others
+ * that share it, or until a core is dumped or a tracer lets go of a thread at its exit.
+ */
 bool mqshm_mm_process_exiting(const struct mqshm_client *c)
 {
 	struct task_struct *task;
@@ -139,7 +142,8 @@ bool mqshm_mm_process_exiting(const struct mqshm_client *c)
 
 	rcu_read_lock();
 	task = pid_task(c->tgid, PIDTYPE_TGID);
-	exiting = !task || !atomic_read(&task->signal->live);
+	exiting = !task || READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT ||
+		  !atomic_read(&task->signal->live);
 	rcu_read_unlock();
 	return exiting;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Deaths of a process and of its threads: by itself, by a signal, by exec. Its
+ * Deaths of a process and of its threads: by itself, by a signal, slowly, by exec. Its
  * clients are settled when its memory can be written no more, and not before.
  */
 
@@ -10,6 +10,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "victim.h"
@@ -121,6 +123,154 @@ TEST_F(death, kill_of_a_stopped_process)
 	stop(_metadata, pid);
 	EXPECT_TRUE(victim_listed(self->fd));
 	slay(pid);
+	EXPECT_SETTLED(MQSHM_DEPARTED_EXIT);
+}
+
+/* -- slow deaths --------------------------------------------------------------- */
+
+static bool await_exiting(int fd)
+{
+	uint64_t deadline = after_ms(5000);
+	struct mqshm_client_record r;
+
+	if (!victim_await())
+		return false;
+	while (victim_look(fd, &r) && r.state != MQSHM_CLIENT_EXITING && now_ns() < deadline)
+		sleep_us(500);
+	return r.state == MQSHM_CLIENT_EXITING;
+}
+
+#define CORE_PATTERN	"/proc/sys/kernel/core_pattern"
+#define HANDLER		"/tmp/mqshm-core-handler"
+#define FIFO		"/tmp/mqshm-core-fifo"
+
+static int file_write(const char *path, int flags, const char *text)
+{
+	int fd = open(path, O_WRONLY | flags, 0600);
+	int err = fd < 0 || write(fd, text, strlen(text)) < 0 ? -errno : 0;
+
+	close(fd);
+	return err;
+}
+
+static char core_pattern[256];
+
+/* Cores go to a program that does not read them until core_read(); whether they can. */
+static bool core_begin(void)
+{
+	int fd = open(CORE_PATTERN, O_RDWR);
+	bool has = fd >= 0 && read(fd, core_pattern, sizeof(core_pattern) - 1) > 0;
+
+	close(fd);
+	unlink(FIFO);
+	return has && !mkfifo(FIFO, 0600) &&
+	       !file_write(HANDLER, O_CREAT | O_TRUNC, "read line < " FIFO "\ncat > /dev/null\n") &&
+	       !file_write(CORE_PATTERN, 0, "|/bin/sh " HANDLER);
+}
+
+static bool core_read(void)
+{
+	uint64_t deadline = after_ms(5000);
+	int err;
+
+	/* ENXIO: the handler is not there yet */
+	while ((err = file_write(FIFO, O_NONBLOCK, "\n")) == -ENXIO && now_ns() < deadline)
+		sleep_us(500);
+	return !err;
+}
+
+static void core_end(void)
+{
+	file_write(CORE_PATTERN, 0, core_pattern);
+	unlink(FIFO);
+	unlink(HANDLER);
+}
+
+/* More than a pipe holds. */
+static void hold_and_dump(void *arg)
+{
+	static char bulk[1 << 20];
+
+	memset(bulk, 1, sizeof(bulk));
+	victim_join(O_CLOEXEC);
+	stage->ready = 1;
+	raise(SIGABRT);
+}
+
+TEST_F(death, core_dump)
+{
+	pid_t pid;
+
+	if (!core_begin())
+		SKIP(return, "no core dumps");
+	pid = spawn(hold_and_dump, NULL);
+	EXPECT_TRUE(await_exiting(self->fd));
+	EXPECT_EXITING();
+	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
+	EXPECT_TRUE(core_read());
+	core_end();
+	EXPECT_EQ(256 + SIGABRT, reap_within(pid, 5000));
+	EXPECT_SETTLED(MQSHM_DEPARTED_EXIT);
+}
+
+TEST_F(death, kill_during_a_core_dump)
+{
+	pid_t pid;
+
+	if (!core_begin())
+		SKIP(return, "no core dumps");
+	pid = spawn(hold_and_dump, NULL);
+	EXPECT_TRUE(await_exiting(self->fd));
+	slay(pid);
+	EXPECT_SETTLED(MQSHM_DEPARTED_EXIT);
+	EXPECT_TRUE(core_read());
+	core_end();
+}
+
+/* Killed, and held by a tracer at its exit: its memory is as it was. */
+static pid_t stop_at_exit(struct __test_metadata *_metadata)
+{
+	pid_t pid = spawn(hold_and_sleep, NULL);
+	int status;
+
+	EXPECT_TRUE(victim_await());
+	EXPECT_EQ(0, ptrace(PTRACE_SEIZE, pid, NULL, (void *)PTRACE_O_TRACEEXIT));
+	kill(pid, SIGKILL);
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(SIGTRAP | PTRACE_EVENT_EXIT << 8, status >> 8);
+	return pid;
+}
+
+TEST_F(death, ptrace_exit_stop)
+{
+	pid_t pid = stop_at_exit(_metadata);
+
+	EXPECT_EXITING();
+	EXPECT_EQ(0, ptrace(PTRACE_CONT, pid, NULL, NULL));
+	EXPECT_EQ(256 + SIGKILL, reap_within(pid, 5000));
+	EXPECT_SETTLED(MQSHM_DEPARTED_EXIT);
+}
+
+static void trace_and_die(void *arg)
+{
+	struct __test_metadata unused = {};
+
+	stop_at_exit(&unused);
+	stage->go = 1;
+	for (;;)
+		pause();
+}
+
+TEST_F(death, tracer_of_an_exit_stop_dies)
+{
+	pid_t tracer = spawn(trace_and_die, NULL);
+	uint64_t deadline = after_ms(5000);
+
+	while (!stage->go && now_ns() < deadline)
+		sleep_us(500);
+	EXPECT_EXITING();
+	slay(tracer);
+	EXPECT_TRUE(victim_gone_within(self->fd, 5000, &self->departed));
 	EXPECT_SETTLED(MQSHM_DEPARTED_EXIT);
 }
 

@@ -20,8 +20,11 @@ struct pid {
 	struct task_struct *task;
 };
 
+#define SIGNAL_GROUP_EXIT	0x4
+
 struct signal_struct {
 	atomic_t live;
+	unsigned int flags;
 };
 
 /**
