@@ -13,14 +13,14 @@
 
 struct stage *stage;
 
-int victim_runtime(unsigned int buffers, unsigned int hold)
+int victim_runtime(unsigned int buffer_bytes, unsigned int buffers, unsigned int hold)
 {
 	int fd = runtime_create_fd(runtime_name(), 0);
 	int err;
 
 	if (fd < 0)
 		return fd;
-	err = pool_create(fd, "pool", 64, buffers, NULL);
+	err = pool_create(fd, "pool", buffer_bytes, buffers, NULL);
 	if (err < 0)
 		return err;
 	stage = shared_memory(sizeof(*stage));

@@ -30,7 +30,7 @@ struct stage {
 extern struct stage *stage;
 
 /* A runtime with one pool, and the stage; a descriptor or -errno. */
-int victim_runtime(unsigned int buffers, unsigned int hold);
+int victim_runtime(unsigned int buffer_bytes, unsigned int buffers, unsigned int hold);
 /* Becomes a client that holds its buffers and has a block; its descriptor. */
 int victim_join(int flags);
 void victim_sleep(void) __attribute__((noreturn));
@@ -85,7 +85,7 @@ FIXTURE_VARIANT_ADD(name, of_64) { .buffers = 64, .hold = 5 }; \
 FIXTURE_VARIANT_ADD(name, of_3) { .buffers = 3, .hold = 2 }; \
 FIXTURE_SETUP(name) \
 { \
-	self->fd = victim_runtime(variant->buffers, variant->hold); \
+	self->fd = victim_runtime(64, variant->buffers, variant->hold); \
 	ASSERT_LE(0, self->fd) TH_LOG("%s: is the module loaded?", DEVICE); \
 } \
 FIXTURE_TEARDOWN(name) \
