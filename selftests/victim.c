@@ -37,7 +37,7 @@ int victim_join(int flags)
 	must(fd >= 0);
 	must(runtime_open(fd, runtime_name()) == 0);
 	must(client_join(fd, 0, &join) == 0);
-	must(block_create(fd, "victim", 0, NULL, NULL) == 0);
+	must(block_create(fd, "victim", 0, stage->ports, NULL) == 0);
 	/* one LEASE of a small pool gives one buffer */
 	for (unsigned int held = 0; held < stage->hold; held += l.out_count)
 		must(lease(fd, 0, stage->hold - held, &l) == 0);

@@ -13,6 +13,7 @@
  * struct stage - what a victim and its parent tell each other, in shared memory
  * @hold: buffers that it shall hold
  * @id: number of its client
+ * @ports: input and output of its block
  * @ready: it holds them
  * @helper: process that outlives the victim
  * @go: helper or victim may go on
@@ -21,6 +22,7 @@
 struct stage {
 	volatile unsigned int hold;
 	volatile uint64_t id;
+	uint32_t ports[2];
 	volatile int ready;
 	volatile pid_t helper;
 	volatile int go;
