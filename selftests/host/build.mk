@@ -11,7 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 
 H := selftests/host
 VARIANTS ?= plain asan
-TESTS := host_fail host_graph host_kill host_settle host_step host_wake
+TESTS := host_fail host_graph host_kill host_last host_settle host_step host_storm host_wake
 OUT ?= build/host
 # other copies of the product's code, as for a mutation
 KMOD ?= kmod
@@ -22,6 +22,7 @@ SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -f
 
 KERNEL_SRC := $(wildcard $(KMOD)/*.c) $(addprefix $(H)/,arena.c sync.c gate.c task.c vfs.c check.c)
 USER_SRC := $(H)/sys.c $(H)/test.c
+STORM_SRC := $(addprefix $(H)/,storm_plan.c storm_node.c)
 LIB_SRC := $(filter-out $(LIB)/sys.c,$(wildcard $(LIB)/*.c))
 FORWARDED := $(filter-out linux/mqshm.h,$(sort $(shell sed -n 's/^\#include <\(linux\/.*\)>.*/\1/p' $(KMOD)/*.[ch])))
 
@@ -52,6 +53,8 @@ $(OUT)/$(1)/kernel.o: $(KERNEL_SRC:%.c=$(OUT)/$(1)/%.o)
 $(OUT)/$(1)/%: $(OUT)/$(1)/$(H)/%.o $(USER_SRC:%.c=$(OUT)/$(1)/%.o) $(LIB_SRC:%.c=$(OUT)/$(1)/%.o) \
 		$(OUT)/$(1)/kernel.o $(OUT)/$(1)/$(H)/shared_end.o
 	$(CC) -no-pie $(SANITIZE_$(1)) $(LDFLAGS) -o $$@ $$^ -pthread
+
+$(OUT)/$(1)/host_storm: $(STORM_SRC:%.c=$(OUT)/$(1)/%.o)
 endef
 
 OBJCOPY ?= objcopy
