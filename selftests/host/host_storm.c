@@ -10,8 +10,8 @@
  * usage: host_storm [KILLS [SEED [SAME]]]
  * The first graph is made from SEED, each later one from the seed before it; with SAME
  * each is the first one again. A failed run says with which seed it would begin there:
- * then graph, pools, order and kind of kills and the choices of every process are the
- * same again. At which instruction a kill meets its victim is not.
+ * then graph, pools, order and kind of the kills, pauses and the random numbers of each
+ * life are the same again. At which instruction a kill meets its victim is not.
  */
 #include <errno.h>
 #include <pthread.h>
