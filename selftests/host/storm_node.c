@@ -167,6 +167,15 @@ static void payload_check(struct life *l, const struct held *h, const char *when
 		payload_wrong(l, h, when);
 }
 
+/* What is left in a new buffer of an allocation before; it may be half written. */
+static void id_check(struct life *l, struct held *h)
+{
+	memcpy(&h->mark, mqshm_buffer_data(l->n.client, &h->buf), sizeof(h->mark));
+	if (h->mark.sum == mark_sum(&h->mark) &&
+	    h->mark.id >= mqshm_buffer_id(l->n.client, &h->buf))
+		payload_wrong(l, h, "allocated, was");
+}
+
 /* Whether such a message can come here, and in its turn. */
 static bool mark_expected(struct life *l, const struct mark *m)
 {
@@ -307,16 +316,18 @@ static void pass_on(struct life *l, struct held *h)
 	push(l, port_choose(l, MQSHM_DIR_OUT), h);
 }
 
-/* Changes it where it lies, or a copy if there is a free buffer. */
+/* Changes it where it lies, if nobody else holds it, or a copy if there is a free buffer. */
 static void change(struct life *l, struct held *h)
 {
-	int r = 0;
+	int r = -EAGAIN;
 
 	if (!random_below(&l->seed, 4))
 		r = mqshm_buffer_make_writable(l->n.client, &h->buf, MQSHM_NO_WAIT);
 	if (r != -EAGAIN)
 		check(l, r, "make writable");
-	if (mqshm_buffer_is_sole(l->n.client, &h->buf))
+	if (memcmp(mqshm_buffer_data(l->n.client, &h->buf), &h->mark, sizeof(h->mark)))
+		payload_wrong(l, h, "made writable, was");
+	if (!r || mqshm_buffer_is_sole(l->n.client, &h->buf))
 		payload_write(l, h);
 }
 
@@ -413,6 +424,7 @@ static bool make(struct life *l, struct held *h)
 	check(l, r, "alloc");
 	doing(l, "works");
 	h->kept = false;
+	id_check(l, h);
 	payload_write(l, h);
 	return true;
 }

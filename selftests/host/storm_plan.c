@@ -76,13 +76,20 @@ static void graph_make(struct plan *plan, uint64_t *seed)
 						       plan->reaches[plan->edge[i].to];
 }
 
-/* Always one of three buffers; in every fourth storm no other. */
+/*
+ * Always one of three buffers; in every fourth storm no other. With three, one goes
+ * round while idle magazines keep two: now and then there are fewer.
+ */
 static void pools_make(struct plan *plan, uint64_t *seed)
 {
+	bool alone = !random_below(seed, 4);
+
 	plan->pool[0] = (struct pool_plan) { "tiny", 64, 3 };
+	if (alone)
+		plan->pool[0].buffers -= (uint32_t)random_below(seed, 3);
 	plan->pool[1] = (struct pool_plan) { "small", 128, 8 + (uint32_t)random_below(seed, 33) };
 	plan->pool[2] = (struct pool_plan) { "large", 256, 16 + (uint32_t)random_below(seed, 113) };
-	plan->pools = random_below(seed, 4) ? POOLS : 1;
+	plan->pools = alone ? 1 : POOLS;
 }
 
 void plan_make(struct plan *plan, uint64_t seed)
