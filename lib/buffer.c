@@ -31,7 +31,7 @@ void mqshm_buffer_drop(struct mqshm_client *c, struct pool *p, uint32_t b)
 	else
 		last = proto_is_sole(&c->cells, pool_w(p, b), b);
 	if (last) {
-		c->control->freed++;
+		proto_bump(c->control->freed, 1);
 		mqshm_pool_take(c, p, b);
 	} else if (!c->cells.toggle) {
 		mqshm_pool_unref(c, p, b);
@@ -72,7 +72,7 @@ static inline void spare_take(struct mqshm_client *c, struct pool *p, uint32_t l
 	meta->alloc_ns = clock_cached(&c->clock);
 	meta->data_ns = meta->alloc_ns;
 	meta->serial++;
-	c->control->allocated++;
+	proto_bump(c->control->allocated, 1);
 	out->number = b;
 	out->length = length;
 	/* a source does nothing but this: it neither releases nor finds a port empty */

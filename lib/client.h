@@ -123,7 +123,7 @@ static inline int client_enter(struct mqshm_client *c)
 		return -EBUSY;
 	__atomic_store_n(&c->control->busy, 1, __ATOMIC_RELAXED);
 	proto_barrier();
-	c->control->progress++;
+	proto_bump(c->control->progress, 1);
 	return 0;
 }
 

@@ -176,6 +176,13 @@ static inline uint32_t proto_count(uint64_t w)
 	return (uint32_t)(w & MQSHM_W_COUNT_MASK);
 }
 
+/*
+ * Adds to a counter that this client alone writes, while the kernel may be reading it:
+ * one store, never torn. To be shown, so it needs no order.
+ */
+#define proto_bump(counter, n) \
+	__atomic_store_n(&(counter), (counter) + (n), __ATOMIC_RELAXED)
+
 /* One 8-byte store, never torn. */
 static inline void proto_intend(const struct proto_client *c, uint64_t intent)
 {
@@ -219,7 +226,7 @@ static inline void proto_push(const struct proto_client *c, struct proto_tx *k,
 	proto_hold(c, b, h - 1);					/* [P5] */
 	__atomic_store_n(k->tail, t + 1, __ATOMIC_RELAXED);		/* [P6] */
 	proto_barrier();
-	*k->bytes += user;
+	proto_bump(*k->bytes, user);
 }
 
 /* After proto_fence() [F1]: what the ring asks of its producer. */
