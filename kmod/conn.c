@@ -150,7 +150,7 @@ static bool conn_is_live(const struct mqshm_conn *conn)
 {
 	return conn->end[MQSHM_DIR_IN].state != MQSHM_END_GONE &&
 	       conn->end[MQSHM_DIR_OUT].state != MQSHM_END_GONE &&
-	       !(*conn->flags & MQSHM_RING_DISCONNECTED);
+	       !(READ_ONCE(*conn->flags) & MQSHM_RING_DISCONNECTED);
 }
 
 static int conn_take_ring(struct mqshm_runtime *rt, struct mqshm_port *const ports[2])
@@ -361,8 +361,9 @@ static bool conn_end_gone(struct mqshm_conn *conn, unsigned int dir, u32 why,
 	flags &= ~(dir == MQSHM_DIR_IN ? MQSHM_RING_SLEEPING : MQSHM_RING_PSLEEPING);
 	WRITE_ONCE(*conn->flags, flags);
 	end->sleepers = 0;
-	end->state = MQSHM_END_GONE;
-	end->client = NULL;
+	/* looked at without the lock: mqshm_conn_has_end() */
+	WRITE_ONCE(end->state, MQSHM_END_GONE);
+	WRITE_ONCE(end->client, NULL);
 	end->port = NULL;
 	end->block = 0;
 	last = other->state == MQSHM_END_GONE;
@@ -441,7 +442,7 @@ static void conn_attach(struct mqshm_end *end, struct mqshm_event *event)
 		.peer = conn->end[!dir].block,
 	};
 	spin_lock(&conn->lock);
-	end->state = MQSHM_END_ATTACHED;
+	WRITE_ONCE(end->state, MQSHM_END_ATTACHED);
 	spin_unlock(&conn->lock);
 	/* an edge-triggered or multishot poller comes again only after a wake */
 	if (end->client->polled)
