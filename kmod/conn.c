@@ -359,7 +359,8 @@ static bool conn_end_gone(struct mqshm_conn *conn, unsigned int dir, u32 why,
 	else if (!(flags & (MQSHM_RING_EOF | MQSHM_RING_DISCONNECTED)))
 		flags |= why;
 	flags &= ~(dir == MQSHM_DIR_IN ? MQSHM_RING_SLEEPING : MQSHM_RING_PSLEEPING);
-	WRITE_ONCE(*conn->flags, flags);
+	/* after all that was pushed: pairs with O8 */
+	smp_store_release(conn->flags, flags);
 	end->sleepers = 0;
 	/* looked at without the lock: mqshm_conn_has_end() */
 	WRITE_ONCE(end->state, MQSHM_END_GONE);
