@@ -17,12 +17,6 @@
 
 #include "internal.h"
 
-/* Where sanitizers leave room for it. */
-#if defined(__SANITIZE_THREAD__)
-#define ARENA_ADDRESS	0x1000000000UL
-#else
-#define ARENA_ADDRESS	0x200000000000UL
-#endif
 #define ARENA_PAGES	(1UL << 18)
 #define ARENA_BYTES	(ARENA_PAGES << PAGE_SHIFT)
 
@@ -145,9 +139,9 @@ void host_arena_start(void)
 	host_lock_init(&arena.lock, "arena", HOST_LOCK_MUTEX);
 	/* the module's variables lie in the file behind the arena */
 	file_copy(SYS_pwrite64, __start_mqshm_shared, bytes, ARENA_BYTES);
-	map_fixed((void *)ARENA_ADDRESS, ARENA_BYTES, 0);
+	map_fixed((void *)HOST_ARENA, ARENA_BYTES, 0);
 	map_fixed(__start_mqshm_shared, bytes, ARENA_BYTES);
-	arena.pages = (void *)ARENA_ADDRESS;
+	arena.pages = (void *)HOST_ARENA;
 	arena.next = DIV_ROUND_UP(ARENA_PAGES * sizeof(*arena.pages), PAGE_SIZE);
 	arena.pages[0] = (struct page_state) { PAGE_RUN, 0, (u32)arena.next, NULL };
 	memset(&arena.free, 0, sizeof(arena.free));
@@ -157,7 +151,7 @@ void host_arena_start(void)
 
 static unsigned long page_number(const void *p)
 {
-	unsigned long at = (unsigned long)p - ARENA_ADDRESS;
+	unsigned long at = (unsigned long)p - HOST_ARENA;
 
 	if (at >= ARENA_BYTES)
 		host_bug("%p is not in the arena", p);
@@ -166,7 +160,7 @@ static unsigned long page_number(const void *p)
 
 static void *page_address(unsigned long number)
 {
-	return (void *)(ARENA_ADDRESS + (number << PAGE_SHIFT));
+	return (void *)(HOST_ARENA + (number << PAGE_SHIFT));
 }
 
 unsigned long host_pfn(const void *address)
@@ -322,7 +316,7 @@ static size_t pages_bytes(void)
 bool host_changed(void)
 {
 	static __thread struct copy copy;
-	const char *begin = (const char *)ARENA_ADDRESS + pages_offset();
+	const char *begin = (const char *)HOST_ARENA + pages_offset();
 
 	if (copy.bytes == pages_bytes() && !memcmp(copy.data, begin, copy.bytes))
 		return false;

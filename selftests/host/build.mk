@@ -11,7 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 
 H := selftests/host
 VARIANTS ?= plain asan
-TESTS := host_fail host_graph host_kill host_last host_settle host_step host_storm host_wake
+TESTS := host_fail host_graph host_kill host_last host_race host_settle host_step host_storm host_wake
 OUT ?= build/host
 # other copies of the product's code, as for a mutation
 KMOD ?= kmod
@@ -19,6 +19,16 @@ LIB ?= lib
 
 SANITIZE_plain :=
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+SANITIZE_tsan := -fsanitize=thread -Wno-tsan -fno-omit-frame-pointer -DHOST_TSAN
+
+# tsan.c stands between the compiler's calls of the sanitizer and the sanitizer
+UNSANITIZED := $(H)/tsan.c
+KERNEL_SRC_tsan := $(H)/tsan.c
+WRAPPED := memcpy memset $(addprefix __tsan_,read_range write_range \
+	$(foreach n,1 2 4 8 16,read$(n) write$(n)) $(foreach n,2 4 8,unaligned_read$(n) unaligned_write$(n)) \
+	$(foreach n,8 16 32 64,$(addprefix atomic$(n)_,load store exchange fetch_add fetch_sub fetch_and fetch_or \
+		fetch_xor compare_exchange_strong compare_exchange_weak)))
+LDFLAGS_tsan := $(WRAPPED:%=-Wl,--wrap=%)
 
 KERNEL_SRC := $(wildcard $(KMOD)/*.c) $(addprefix $(H)/,arena.c sync.c gate.c task.c vfs.c check.c)
 USER_SRC := $(H)/sys.c $(H)/test.c
@@ -40,19 +50,19 @@ $(FORWARDED:%=$(OUT)/include/%): $(H)/build.mk
 define variant
 $(OUT)/$(1)/%.o: %.c | $(FORWARDED:%=$(OUT)/include/%)
 	@mkdir -p $$(@D)
-	$(CC) $$(if $$(filter $(KERNEL_SRC),$$<),$(KERNEL_FLAGS),$(USER_FLAGS)) \
-		$(COMMON) $(SANITIZE_$(1)) -c -o $$@ $$<
+	$(CC) $$(if $$(filter $(KERNEL_SRC) $(KERNEL_SRC_$(1)),$$<),$(KERNEL_FLAGS),$(USER_FLAGS)) \
+		$(COMMON) $(SANITIZE_$(1)) $$(if $$(filter $(UNSANITIZED),$$<),-fno-sanitize=all) -c -o $$@ $$<
 
-$(OUT)/$(1)/kernel.o: $(KERNEL_SRC:%.c=$(OUT)/$(1)/%.o)
+$(OUT)/$(1)/kernel.o: $(KERNEL_SRC:%.c=$(OUT)/$(1)/%.o) $(KERNEL_SRC_$(1):%.c=$(OUT)/$(1)/%.o)
 	$(LD) -r -o $$@.all $$^
-	$(OBJCOPY) --wildcard --keep-global-symbol='host_*' \
+	$(OBJCOPY) --wildcard --keep-global-symbol='host_*' --keep-global-symbol='__wrap_*' \
 		--set-section-flags .bss=alloc,load,data,contents \
 		--rename-section .data=mqshm_shared --rename-section .bss=mqshm_shared $$@.all $$@
 	@rm $$@.all
 
 $(OUT)/$(1)/%: $(OUT)/$(1)/$(H)/%.o $(USER_SRC:%.c=$(OUT)/$(1)/%.o) $(LIB_SRC:%.c=$(OUT)/$(1)/%.o) \
 		$(OUT)/$(1)/kernel.o $(OUT)/$(1)/$(H)/shared_end.o
-	$(CC) -no-pie $(SANITIZE_$(1)) $(LDFLAGS) -o $$@ $$^ -pthread
+	$(CC) -no-pie $(SANITIZE_$(1)) $(LDFLAGS_$(1)) $(LDFLAGS) -o $$@ $$^ -pthread
 
 $(OUT)/$(1)/host_storm: $(STORM_SRC:%.c=$(OUT)/$(1)/%.o)
 endef

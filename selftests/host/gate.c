@@ -38,6 +38,8 @@ static u64 gate_running(u64 gate)
 
 static void gate_die(struct host_process *process)
 {
+	if (process->thread)
+		host_thread_die(process);
 	kill(process->pid, SIGKILL);
 	for (;;)
 		pause();
@@ -128,7 +130,8 @@ static void sleepers_wake(struct host_process *process)
 	u32 *futex;
 
 	for (i = 0; i < HOST_TASKS; i++) {
-		if (!READ_ONCE(host_tasks[i].nr) || host_tasks[i].process != process)
+		if (!READ_ONCE(host_tasks[i].nr) ||
+		    READ_ONCE(host_tasks[i].process) != process)
 			continue;
 		futex = __atomic_load_n(&host_tasks[i].sleeping, __ATOMIC_SEQ_CST);
 		if (!futex)
@@ -146,7 +149,7 @@ void host_kill(pid_t pid)
 		return;
 	if (gate_inside(__atomic_fetch_or(&process->gate, GATE_KILL, __ATOMIC_SEQ_CST)))
 		sleepers_wake(process);
-	else
+	else if (!process->thread)
 		kill(pid, SIGKILL);
 }
 
@@ -169,6 +172,8 @@ bool host_asleep(pid_t pid)
 
 static bool freezable(const struct host_process *process)
 {
+	if (process->pid > 0 && process->thread)
+		host_bug("a thread cannot be stopped where it is");
 	return process->pid > 0 && process != current->process;
 }
 

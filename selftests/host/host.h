@@ -27,6 +27,14 @@ pid_t host_fork(void);
 /* A thread of this process begins, or ends, to use the module. */
 void host_thread_begin(void);
 void host_thread_end(void);
+/*
+ * Calls @life in this thread, which until it returns is a process of its own to the
+ * module: with descriptors, mappings and a memory that end when somebody else, who has
+ * seen this return, calls host_bury() with *@pid. host_kill() ends such a life between
+ * any two accesses to memory outside of the module; only the tsan variant can (others
+ * end it where it enters or leaves the module). Returns whether it was not killed.
+ */
+bool host_thread_run(pid_t *pid, void (*life)(void *arg), void *arg);
 
 /*
  * SIGKILL. One who is inside the module finishes first, as a system call does;

@@ -4,12 +4,14 @@
  * threads of one: every message arrives, once, in order and unchanged, and nothing
  * is left at the end.
  *
- * usage: host_graph [MESSAGES]
+ * usage: host_graph [MESSAGES [threads]]
+ * threads: all loads by threads
  */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -206,14 +208,17 @@ int main(int argc, char **argv)
 	uint64_t messages = argc > 1 ? strtoull(argv[1], NULL, 0) : 1000000;
 	uint64_t few = messages < 1000000 ? messages / 10 : 1000000;
 
+	bool threads = argc > 2 && !strcmp(argv[2], "threads");
+
 	host_start();
 	result = test_shared(sizeof(*result));
-	run((struct load) { 1024, messages, 1, false, false });
-	run((struct load) { 1024, messages, 32, false, false });
+	run((struct load) { 1024, messages, 1, threads, false });
+	run((struct load) { 1024, messages, 32, threads, false });
 	/* nobody starves: each of the three would keep them all */
-	run((struct load) { 3, few, 1, false, false });
-	run((struct load) { 3, few, 1, false, true });
-	run((struct load) { 1024, messages / 4, 1, true, false });
+	run((struct load) { 3, few, 1, threads, false });
+	run((struct load) { 3, few, 1, threads, true });
+	if (!threads)
+		run((struct load) { 1024, messages / 4, 1, true, false });
 	test_ok(host_stop() == 0, "nothing of the module is left");
 	return test_end();
 }

@@ -3,10 +3,12 @@
  * One message goes to and fro between two processes, each asleep until it comes, by
  * each of the ways to sleep: no wake-up may be lost, on two processors at full speed.
  *
- * usage: host_wake [HANDOVERS]
+ * usage: host_wake [HANDOVERS [threads]]
+ * threads: by threads, each a process of its own to the module
  */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -18,6 +20,7 @@
 #define PATIENCE_MS	10000	/* a wake-up that takes longer is lost */
 
 static unsigned int handovers = 20000;
+static bool threads;
 
 /* Each sleeps until there may be something at the input: 0, or -errno. */
 
@@ -30,7 +33,7 @@ static int sleep_blocking(struct node *n)
 
 static int sleep_eventfd(struct node *n)
 {
-	static int fd = -1;
+	static __thread int fd = -1;
 	struct pollfd pfd;
 	eventfd_t count;
 	int r;
@@ -102,26 +105,95 @@ static int play(const char *name, bool first, unsigned int way)
 	return 0;
 }
 
-static void run(unsigned int way)
+static int player(unsigned int i, unsigned int way)
 {
-	struct mqshm_runtime *rt = runtime_make(64, 8);
-	uint64_t begin = mqshm_now_ns();
+	int r = play(i ? "b" : "a", !i, way);
+
+	if (r)
+		test_note("%s: %s", i ? "b" : "a", strerror(-r));
+	return r;
+}
+
+/**
+ * struct side - one of the two, as a thread
+ * @thread: plays
+ * @pid: of it
+ * @i: which of the two
+ * @way: how it sleeps
+ * @result: what player() said
+ */
+struct side {
+	pthread_t thread;
+	pid_t pid;
+	unsigned int i;
+	unsigned int way;
+	int result;
+};
+
+static void side_live(void *arg)
+{
+	struct side *side = arg;
+
+	side->result = player(side->i, side->way);
+}
+
+static void *side_thread(void *arg)
+{
+	struct side *side = arg;
+
+	host_thread_run(&side->pid, side_live, side);
+	return NULL;
+}
+
+static void connect_both(struct mqshm_runtime *rt)
+{
+	while (mqshm_connect(rt, "a:out1", "b:in1", NULL) == -ENOENT)
+		usleep(100);
+	test_check(mqshm_connect(rt, "b:out1", "a:in1", NULL), "connect");
+}
+
+static unsigned int threads_run(struct mqshm_runtime *rt, unsigned int way)
+{
+	struct side sides[2] = {};
+	unsigned int i, failed = 0;
+
+	for (i = 0; i < 2; i++) {
+		sides[i].i = i;
+		sides[i].way = way;
+		test_check(-pthread_create(&sides[i].thread, NULL, side_thread, &sides[i]),
+			   "thread");
+	}
+	connect_both(rt);
+	for (i = 0; i < 2; i++) {
+		pthread_join(sides[i].thread, NULL);
+		host_bury(sides[i].pid);
+		failed += sides[i].result != 0;
+	}
+	return failed;
+}
+
+static unsigned int processes_run(struct mqshm_runtime *rt, unsigned int way)
+{
 	unsigned int i, failed = 0;
 	int status;
 
 	for (i = 0; i < 2; i++) {
 		if (host_fork())
 			continue;
-		status = play(i ? "b" : "a", !i, way);
-		if (status)
-			test_note("%s: %s", i ? "b" : "a", strerror(-status));
-		_exit(status ? 1 : 0);
+		_exit(player(i, way) ? 1 : 0);
 	}
-	while (mqshm_connect(rt, "a:out1", "b:in1", NULL) == -ENOENT)
-		usleep(100);
-	test_check(mqshm_connect(rt, "b:out1", "a:in1", NULL), "connect");
+	connect_both(rt);
 	for (i = 0; i < 2; i++)
 		failed += host_wait(-1, -1, &status) <= 0 || status;
+	return failed;
+}
+
+static void run(unsigned int way)
+{
+	struct mqshm_runtime *rt = runtime_make(64, 8);
+	uint64_t begin = mqshm_now_ns();
+	unsigned int failed = threads ? threads_run(rt, way) : processes_run(rt, way);
+
 	test_ok(!failed && !host_check(), "%u times to and fro by %s", handovers,
 		ways[way].name);
 	test_note("%.1f us each way", (double)(mqshm_now_ns() - begin) / 2e3 / handovers);
@@ -151,6 +223,7 @@ int main(int argc, char **argv)
 
 	if (argc > 1)
 		handovers = (unsigned int)atoi(argv[1]);
+	threads = argc > 2 && !strcmp(argv[2], "threads");
 	host_start();
 	for (way = 0; way < WAYS; way++)
 		run(way);

@@ -3,8 +3,17 @@
 #ifndef HOST_INTERNAL_H
 #define HOST_INTERNAL_H
 
+#include <setjmp.h>
+
 #include "kernel.h"
 #include "host.h"
+
+/* Where the arena lies: where sanitizers leave room for it. */
+#ifdef HOST_TSAN
+#define HOST_ARENA	0x1000000000UL
+#else
+#define HOST_ARENA	0x200000000000UL
+#endif
 
 #define HOST_PROCESSES	128
 #define HOST_TASKS	256
@@ -24,6 +33,9 @@
  * @gate: GATE_*; what its threads and those who kill or freeze it agree by
  * @frozen: futex that threads wait on for GATE_FREEZE to go
  * @trap: its tracer wants to know when it leaves the module
+ * @grave: where a thread that is a process goes when it is killed; NULL: a real one,
+ *	or it is past that
+ * @thread: it is such a thread
  * @mm: its memory
  * @signal: its threads
  * @tgid: a reference
@@ -34,6 +46,8 @@ struct host_process {
 	u64 gate;
 	u32 frozen;
 	bool trap;
+	bool thread;
+	jmp_buf *grave;
 	struct mm_struct *mm;
 	struct signal_struct signal;
 	struct pid *tgid;
@@ -60,10 +74,37 @@ void host_rouse(void);
 
 /* vfs.c: what a dead process leaves. */
 void host_files_inherit(struct host_process *child, struct host_process *parent);
-void host_vmas_close(struct mm_struct *mm);
+void host_vmas_close(struct mm_struct *mm, bool unmap);
 void host_files_close(struct host_process *process);
 /* task.c */
 void host_mm_end(struct mm_struct *mm);
+
+/* A thread that is a process has been killed: does not return. */
+__attribute__((noreturn)) void host_thread_die(struct host_process *process);
+
+/* To be called between any two accesses of such a thread. */
+static inline void host_thread_look(void)
+{
+	struct host_process *process = current ? current->process : NULL;
+	u64 gate;
+
+	if (!process || !process->grave)
+		return;
+	gate = READ_ONCE(process->gate);
+	if (gate & GATE_KILL && !(gate & GATE_COUNT))
+		host_thread_die(process);
+}
+
+/* tsan.c: addresses for mappings, and what lies there, for the one variant that asks. */
+#ifdef HOST_TSAN
+void *host_view_reserve(size_t bytes);
+void host_view_set(unsigned long address, unsigned long pfn, size_t bytes, bool writable);
+void host_view_clear(unsigned long address, size_t bytes);
+#else
+void *host_view_reserve(size_t bytes);
+#define host_view_set(address, pfn, bytes, writable)	((void)0)
+#define host_view_clear(address, bytes)			((void)0)
+#endif
 
 /* arena.c */
 void host_arena_start(void);

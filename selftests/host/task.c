@@ -175,6 +175,8 @@ struct host_process *host_process_new(int pid, struct host_process *parent)
 	process->gate = 0;
 	process->frozen = 0;
 	process->trap = false;
+	process->thread = false;
+	process->grave = NULL;
 	process->mm = mm_new();
 	atomic_set(&process->signal.live, 0);
 	process->tgid = pid_new(pid);
@@ -191,13 +193,16 @@ struct task_struct *host_task_new(struct host_process *process, int nr)
 
 	mutex_lock(&tables_lock);
 	for (i = 0; i < HOST_TASKS && !t; i++)
-		if (!host_tasks[i].nr)
+		if (!READ_ONCE(host_tasks[i].nr))
 			t = &host_tasks[i];
 	if (!t)
 		host_bug("too many threads");
-	*t = (struct task_struct) { .nr = nr };
+	WRITE_ONCE(t->nr, nr);
 	mutex_unlock(&tables_lock);
-	t->process = process;
+	/* others look at these of a free one too: @rcu is 0, @sleeping NULL already */
+	WRITE_ONCE(t->process, process);
+	t->settle_locks = 0;
+	t->spin_locks = 0;
 	t->mm = process->mm;
 	t->group_leader = leader ? leader : t;
 	t->signal = &process->signal;
@@ -249,7 +254,7 @@ unsigned int host_stop(void)
 	int refs;
 
 	host_files_close(process);
-	host_vmas_close(process->mm);
+	host_vmas_close(process->mm, true);
 	host_module_exit();
 	rcu_barrier();
 	refs = atomic_read(&host_module.refs);
@@ -317,6 +322,37 @@ void host_thread_end(void)
 	host_task = NULL;
 }
 
+/* Where this thread goes when it is killed. */
+static __thread jmp_buf grave;
+
+/* Not sanitized: its own store must not find that it has been killed. */
+__attribute__((no_sanitize("thread"))) void host_thread_die(struct host_process *process)
+{
+	process->grave = NULL;
+	longjmp(grave, 1);
+}
+
+bool host_thread_run(pid_t *pid, void (*life)(void *arg), void *arg)
+{
+	struct host_process *process;
+	bool killed = true;
+
+	become_stranger(NULL);
+	process = host_process_new(-1, NULL);
+	host_task = host_task_new(process, (int)gettid());
+	process->thread = true;
+	if (!setjmp(grave)) {
+		process->grave = &grave;
+		process_is(process, current, gettid());
+		__atomic_store_n(pid, gettid(), __ATOMIC_RELEASE);
+		life(arg);
+		process->grave = NULL;
+		killed = false;
+	}
+	host_task = NULL;
+	return !killed;
+}
+
 void host_set_user(uid_t uid, gid_t gid, bool capable)
 {
 	current->uid = uid;
@@ -341,7 +377,8 @@ static void tasks_free(struct host_process *process)
 	unsigned int i;
 
 	for (i = 0; i < HOST_TASKS; i++)
-		if (host_tasks[i].nr && host_tasks[i].process == process)
+		if (READ_ONCE(host_tasks[i].nr) &&
+		    READ_ONCE(host_tasks[i].process) == process)
 			host_task_free(&host_tasks[i]);
 }
 
@@ -354,7 +391,7 @@ void host_bury(pid_t pid)
 		return;
 	atomic_set(&process->signal.live, 0);
 	host_mm_end(process->mm);
-	host_vmas_close(process->mm);
+	host_vmas_close(process->mm, process->thread);
 	host_files_close(process);
 	tasks_free(process);
 	put_pid(process->tgid);

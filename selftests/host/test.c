@@ -17,6 +17,23 @@ const char *__asan_default_options(void)
 	return "detect_leaks=0";
 }
 
+/* Of the one that looks for races: room for the stacks of both sides. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "history_size=5";
+}
+
+static unsigned int races;
+
+/* It calls this with each report. */
+void __tsan_on_report(const void *report);
+void __tsan_on_report(const void *report)
+{
+	(void)report;
+	__atomic_fetch_add(&races, 1, __ATOMIC_RELAXED);
+}
+
 static unsigned int tests, failures;
 
 bool test_ok(bool good, const char *format, ...)
@@ -53,6 +70,9 @@ void test_die(const char *what, int error)
 
 int test_end(void)
 {
+#ifdef HOST_TSAN
+	test_ok(!races, "no data race: %u reports", races);
+#endif
 	printf("1..%u\n", tests);
 	return failures ? 1 : 0;
 }
@@ -83,7 +103,7 @@ void node_make(struct node *n, const char *name, unsigned int ins, unsigned int 
 	       uint32_t depth, uint64_t spin_ns)
 {
 	struct mqshm_client_options options = { .process_name = name, .spin_ns = spin_ns };
-	char names[8][8];
+	char names[8][16];
 	struct mqshm_port_spec specs[8] = {};
 	unsigned int i;
 

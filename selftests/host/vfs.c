@@ -312,7 +312,7 @@ struct eventfd_ctx *eventfd_ctx_fdget(int fd)
 	ctx = kzalloc(sizeof(*ctx), GFP_KERNEL_ACCOUNT);
 	if (!ctx)
 		return ERR_PTR(-ENOMEM);
-	ctx->pid = current->process->pid;
+	ctx->pid = getpid();
 	ctx->fd = fd;
 	/* so that others may fetch the descriptor */
 	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
@@ -329,7 +329,7 @@ void eventfd_signal(struct eventfd_ctx *ctx)
 	int process, fd;
 
 	host_lock_rules("eventfd_signal");
-	if (ctx->pid == current->process->pid) {
+	if (ctx->pid == getpid()) {
 		eventfd_write(ctx->fd, 1);
 		return;
 	}
@@ -361,6 +361,7 @@ static int view_pages(struct vm_area_struct *vma, unsigned long address,
 		return -errno;
 	if (vma->vm_flags & VM_DONTCOPY)
 		madvise(at, bytes, MADV_DONTFORK);
+	host_view_set(address, pfn, bytes, vma->vm_flags & VM_WRITE);
 	return 0;
 }
 
@@ -415,6 +416,23 @@ void vma_set_file(struct vm_area_struct *vma, struct file *file)
 	fput(old);
 }
 
+static void view_revoke(struct vm_area_struct *vma)
+{
+	size_t bytes = vma->vm_end - vma->vm_start;
+
+	mmap((void *)vma->vm_start, bytes, PROT_NONE,
+	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+	host_view_clear(vma->vm_start, bytes);
+}
+
+static void view_unmap(struct vm_area_struct *vma)
+{
+	size_t bytes = vma->vm_end - vma->vm_start;
+
+	host_view_clear(vma->vm_start, bytes);
+	munmap((void *)vma->vm_start, bytes);
+}
+
 /*
  * Only in the memory of the caller, as when it detaches: what another process
  * has mapped stays until that process ends.
@@ -430,8 +448,7 @@ void unmap_mapping_range(struct address_space *mapping, off_t begin, off_t bytes
 	mutex_lock(&mm->lock);
 	list_for_each_entry(vma, &mm->vmas, node)
 		if (vma->vm_file->f_mapping == mapping)
-			mmap((void *)vma->vm_start, vma->vm_end - vma->vm_start, PROT_NONE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+			view_revoke(vma);
 	mutex_unlock(&mm->lock);
 }
 
@@ -485,6 +502,13 @@ static int vma_map(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
+#ifndef HOST_TSAN
+void *host_view_reserve(size_t bytes)
+{
+	return mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+#endif
+
 static int device_map(int fd, uint64_t offset, size_t bytes, bool writable, void **out)
 {
 	struct vm_area_struct *vma;
@@ -495,7 +519,7 @@ static int device_map(int fd, uint64_t offset, size_t bytes, bool writable, void
 	if (!file)
 		return -EBADF;
 	bytes = PAGE_ALIGN(bytes);
-	at = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	at = host_view_reserve(bytes);
 	vma = kzalloc(sizeof(*vma), GFP_KERNEL_ACCOUNT);
 	ret = -ENOMEM;
 	if (at == MAP_FAILED || !vma)
@@ -546,15 +570,19 @@ void host_sys_unmap(void *address)
 	vma = vma_take(current->mm, (unsigned long)address);
 	if (!vma)
 		host_bug("%p is unmapped but was not mapped", address);
-	munmap((void *)vma->vm_start, vma->vm_end - vma->vm_start);
+	view_unmap(vma);
 	vma_close(vma);
 	host_exit();
 }
 
-void host_vmas_close(struct mm_struct *mm)
+/* @unmap: they are in this program's own address space. */
+void host_vmas_close(struct mm_struct *mm, bool unmap)
 {
 	struct vm_area_struct *vma;
 
-	while ((vma = vma_take(mm, 0)))
+	while ((vma = vma_take(mm, 0))) {
+		if (unmap)
+			view_unmap(vma);
 		vma_close(vma);
+	}
 }
