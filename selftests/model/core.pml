@@ -9,6 +9,10 @@
  * it is freed; the depot full when all are gone; no consumer asleep beside a
  * message whose producer has flushed, or beside the death of its producer.
  *
+ * With -DKEPT a ring whose consumer is gone waits for another, which takes its
+ * place, until the kernel has waited long enough.  Shown: what it held is there
+ * for the successor, each message once.
+ *
  * Bounds: C clients, K rings of N slots, B buffers, at most MAXREF references
  * to a buffer, CRASHES deaths.  Clients from TOGGLES on have no toggle bit.
  */
@@ -58,6 +62,13 @@ bit cons_gone[K];		/* consumer's end can pop no more */
 byte ends[K];			/* attached ends; 0: freed */
 bit asleep[C];
 bit woken[C];
+#ifdef KEPT
+byte kept[K];			/* waits for another consumer; 1 + what it held when it was kept */
+bit prod_gone[K];		/* who comes for its inbound rings has no outbound ones */
+#define PRODUCES(c, k)	(PROD(k) == (c) && !prod_gone[k])
+#else
+#define PRODUCES(c, k)	(PROD(k) == (c))
+#endif
 
 /*
  * x86-TSO: the producer's slot stores pass through its store buffer.  late[]
@@ -170,18 +181,37 @@ inline store_buffer_drains(k)
 /* ---- the kernel ---- */
 
 /*
- * [U1] one fetch_sub, never a loop on a word that clients write; [U2] the
- * count rests at 1 again, then into the depot under its lock.  One step: in
- * between b is nowhere, so nobody can look at it.
+ * The n references that a dead client, or nobody any more, has to b.  First a
+ * look: a count of n means that nobody else has one, nor can get one, so that
+ * nothing need be fetched and put back.  Otherwise [U1] one fetch_sub, never a
+ * loop on a word that clients write, and its answer decides, since the others
+ * may have gone since the look; [U2] the count rests at 1 again, then into the
+ * depot under its lock.  One step after the look: once the last is taken, b is
+ * nowhere, so that nobody can look at it.
  */
+#define LOOK_AT(b)	w = COUNT(W[b])					/* [U0] */
+
 inline sub(b, n)
 {
 	assert(COUNT(W[b]) >= n);
-	W[b] = W[b] - n;
 	if
-	:: COUNT(W[b]) == 0 -> W[b] = W[b] + 1; depot[b] = depot[b] + 1
-	:: else
+	:: w == n ->
+#if defined(MUT_LOOK_STORES_1)
+		W[b] = 1;			/* the toggles are others' */
+#elif !defined(MUT_LOOK_LEAVES_COUNT)
+		W[b] = W[b] - (n - 1);
+#endif
+		depot[b] = depot[b] + 1
+	:: else ->
+		W[b] = W[b] - n;
+#ifndef MUT_LOOK_DECIDES
+		if
+		:: COUNT(W[b]) == 0 -> W[b] = W[b] + 1; depot[b] = depot[b] + 1
+		:: else
+		fi
+#endif
 	fi;
+	w = 0;
 	CHECK(b)
 }
 
@@ -199,6 +229,9 @@ inline drain(k)
 			FORGET_SLOT(k);
 			phead[k] = NEXT(phead[k]);		/* [N2] */
 			head[k] = phead[k];			/* [N3] */
+			LOOK_AT(S_B(s))
+		}
+		d_step {
 			assert(INR(k, S_B(s)) >= 1);
 			INR(k, S_B(s)) = INR(k, S_B(s)) - 1;
 			sub(S_B(s), 1);
@@ -331,7 +364,7 @@ inline pick_held(c)
 #else
 #define HOLDS(c)	(HOLD(c, 0) || HOLD(c, 1) || HOLD(c, 2))
 #endif
-#define SPACE(c, k)	(PROD(k) == (c) && USED(ptail[k], head[k]) < N)	/* [P1] [P2] */
+#define SPACE(c, k)	(PRODUCES(c, k) && USED(ptail[k], head[k]) < N)	/* [P1] [P2] */
 
 inline push(c, k)
 {
@@ -548,6 +581,7 @@ inline kernel_dup(c)
 
 inline kernel_release(c)
 {
+	LOOK_AT(b);
 	d_step {
 		HOLD(c, b) = HOLD(c, b) - 1;
 		OWN(c, b) = OWN(c, b) - 1;
@@ -703,13 +737,16 @@ end_asleep:
 inline settle_outbound(c, k)
 {
 	if
-	:: PROD(k) == c ->
+	:: PRODUCES(c, k) ->
 		GROUP {
 			LOCK(k);
 			flags[k] = flags[k] | DEAD;			/* [S7] */
 #ifndef MUT_NO_DRAIN
 			if
 			:: cons_gone[k] -> drain(k)			/* [S8] */
+#ifdef MUT_KEPT_DRAINED_BY_PRODUCER
+			:: kept[k] -> drain(k)
+#endif
 			:: else
 			fi;
 #endif
@@ -718,6 +755,9 @@ inline settle_outbound(c, k)
 #endif
 			end_detached(k);				/* [S10] */
 			owes[k] = 0;
+#ifdef KEPT
+			prod_gone[k] = 1;
+#endif
 			assert(ends[k] == 0 || !(asleep[CONS(k)] && !woken[CONS(k)]));
 			UNLOCK(k)
 		}
@@ -729,6 +769,7 @@ inline settle_hand(c, b)
 {
 	if
 	:: HOLD(c, b) ->
+		LOOK_AT(b);
 		d_step {
 			s = HOLD(c, b);
 			HOLD(c, b) = 0;					/* [S11] */
@@ -787,6 +828,43 @@ inline settle_inbound_all(c)
 #endif
 }
 
+#ifdef KEPT
+/* instead of closing it; the successor's phead is another page of the same value */
+inline keep_ring(c, k)
+{
+	if
+	:: CONS(k) == c ->
+		GROUP {
+			LOCK(k);
+			kept[k] = LOADED(k) + 1;
+#ifdef MUT_KEPT_DRAINED_TOO
+			drain(k);
+#endif
+#ifdef MUT_KEPT_FROM_HEAD
+			phead[k] = head[k];
+#else
+			head[k] = phead[k];				/* [S15] */
+#endif
+			UNLOCK(k)
+		}
+	:: else
+	fi
+}
+
+/* by whoever comes, or by a kernel that has waited long enough */
+inline kept_ends(c, k)
+{
+	d_step {
+		if
+		:: CONS(k) == c ->
+			assert(LOADED(k) >= kept[k] - 1);
+			kept[k] = 0
+		:: else
+		fi
+	}
+}
+#endif
+
 /* The thread is gone, its stores are in memory. */
 inline settle(c)
 {
@@ -829,6 +907,22 @@ inline settle(c)
 #endif
 #if B > 2
 	settle_hand(c, 2);
+#endif
+#ifdef KEPT
+	keep_ring(c, 0);
+#if K > 1
+	keep_ring(c, 1);
+#endif
+	atomic {
+		kept_ends(c, 0);
+#if K > 1
+		kept_ends(c, 1);
+#endif
+		if
+		:: CONS(0) == c || CONS(K - 1) == c -> goto idle	/* [C3] */
+		:: skip
+		fi
+	};
 #endif
 #ifndef MUT_DRAIN_BEFORE_RESOLVE
 	settle_inbound_all(c);
@@ -881,7 +975,7 @@ idle:
 		:: else -> b = 0
 		fi
 	   }
-	:: atomic { HOLDS(c) && !TOGGLED(c) -> pick_held(c); kernel_release(c) }
+	:: atomic { HOLDS(c) && !TOGGLED(c) -> pick_held(c) }; kernel_release(c)
 #else
 	:: dup(c)
 	:: release(c)
