@@ -11,7 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 
 H := selftests/host
 VARIANTS ?= plain asan
-TESTS := host_fail host_graph host_kill host_last host_race host_settle host_step host_storm host_wake
+TESTS := host_drain host_fail host_graph host_kill host_last host_race host_settle host_step host_storm host_wake
 OUT ?= build/host
 # other copies of the product's code, as for a mutation
 KMOD ?= kmod
@@ -31,7 +31,7 @@ WRAPPED := memcpy memset $(addprefix __tsan_,read_range write_range \
 LDFLAGS_tsan := $(WRAPPED:%=-Wl,--wrap=%)
 
 KERNEL_SRC := $(wildcard $(KMOD)/*.c) $(addprefix $(H)/,arena.c sync.c gate.c task.c vfs.c check.c)
-USER_SRC := $(H)/sys.c $(H)/test.c
+USER_SRC := $(H)/sys.c $(H)/test.c $(H)/race.c
 STORM_SRC := $(addprefix $(H)/,storm_plan.c storm_node.c)
 LIB_SRC := $(filter-out $(LIB)/sys.c,$(wildcard $(LIB)/*.c))
 FORWARDED := $(filter-out linux/mqshm.h,$(sort $(shell sed -n 's/^\#include <\(linux\/.*\)>.*/\1/p' $(KMOD)/*.[ch])))

@@ -14,19 +14,17 @@
  * usage: host_last [ROUNDS]
  */
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "client.h"
+#include "race.h"
 #include "test.h"
 
 #define PLAYERS_MAX	3
-#define SPINS		200	/* looks before another process has the processor */
-#define RUN_UP		1000	/* ticks from the last one's arrival to the start */
-#define JITTER		200	/* ticks that one may start later */
+#define JITTER		200	/* ticks of the clock that one may start later */
 
 /**
  * struct play - one way to do it
@@ -65,8 +63,7 @@ struct turn {
  * struct table - what the players share
  * @play: what is played
  * @rounds: how often
- * @arrived: by meeting point: counts up
- * @start: tick of the clock at which the race of this round begins
+ * @race: where they meet
  * @turns: of this round
  * @giver: who hands out in the next round
  * @count: of the buffer, read between two rounds
@@ -77,57 +74,13 @@ struct turn {
 static struct table {
 	const struct play *play;
 	unsigned int rounds;
-	uint64_t arrived[3] __attribute__((aligned(128)));
-	uint64_t start __attribute__((aligned(128)));
+	struct race race;
 	struct turn turns[PLAYERS_MAX] __attribute__((aligned(128)));
 	unsigned int giver;
 	uint64_t met;
 	uint64_t in_depot;
 	uint64_t wrong;
 } *table;
-
-static uint64_t ticks(void)
-{
-#if defined(__x86_64__)
-	return __builtin_ia32_rdtsc();
-#else
-	return mqshm_now_ns();
-#endif
-}
-
-static void look_again(unsigned int *looks)
-{
-	if (++*looks % SPINS)
-		proto_pause();
-	else
-		sched_yield();
-}
-
-/* All players come to @point, in round @round. */
-static void meet(unsigned int point, unsigned int round)
-{
-	uint64_t all = (uint64_t)table->play->players * (round + 1);
-	unsigned int looks = 0;
-
-	__atomic_fetch_add(&table->arrived[point], 1, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&table->arrived[point], __ATOMIC_SEQ_CST) < all)
-		look_again(&looks);
-}
-
-/* The same, and all leave at one tick of the clock. */
-static void line_up(unsigned int round, uint64_t *seed)
-{
-	uint64_t all = (uint64_t)table->play->players * (round + 1), start;
-	uint64_t jitter = random_below(seed, 2) ? random_below(seed, JITTER) : 0;
-	unsigned int looks = 0;
-
-	if (__atomic_add_fetch(&table->arrived[0], 1, __ATOMIC_SEQ_CST) == all)
-		__atomic_store_n(&table->start, ticks() + RUN_UP, __ATOMIC_SEQ_CST);
-	while (!(start = __atomic_load_n(&table->start, __ATOMIC_SEQ_CST)))
-		look_again(&looks);
-	while (ticks() < start + jitter)
-		;
-}
 
 /* The buffer comes from the giver's magazine, or from the depot. */
 static void hand_out(struct node *n, struct mqshm_buffer *buf)
@@ -142,9 +95,9 @@ static void hand_out(struct node *n, struct mqshm_buffer *buf)
 	}
 }
 
-static void receive(struct node *n, struct mqshm_buffer *buf)
+static void receive(struct node *n, struct racer *racer, struct mqshm_buffer *buf)
 {
-	unsigned int looks = 0, i;
+	unsigned int i;
 
 	for (;;) {
 		for (i = 0; i + 1 < table->play->players; i++) {
@@ -155,7 +108,7 @@ static void receive(struct node *n, struct mqshm_buffer *buf)
 			if (r != -EAGAIN)
 				test_die("pop", r);
 		}
-		look_again(&looks);
+		racer_look_again(racer);
 	}
 }
 
@@ -208,7 +161,7 @@ static bool intends_release(const struct node *n, uint32_t buffer)
 	       MQSHM_INTENT_BUFFER(intent) == buffer && MQSHM_INTENT_HOLD(intent) == 1;
 }
 
-static void round_play(struct node *n, unsigned int me, unsigned int round, uint64_t *seed)
+static void round_play(struct node *n, struct racer *racer, unsigned int me)
 {
 	struct mqshm_buffer buf;
 	bool giver = table->giver == me;
@@ -218,35 +171,19 @@ static void round_play(struct node *n, unsigned int me, unsigned int round, uint
 	if (giver)
 		hand_out(n, &buf);
 	else
-		receive(n, &buf);
+		receive(n, racer, &buf);
 	buffer = buf.number;
-	line_up(round, seed);
+	racer_line_up(racer, JITTER);
 	race(n, &buf, giver);
 	table->turns[me] = (struct turn) {
 		.hold = n->client->cells.hold[buffer],
 		.freed = n->client->control->freed != freed,
 	};
 	table->turns[me].met = table->turns[me].hold && intends_release(n, buffer);
-	meet(1, round);
-	if (!me) {
+	racer_meet(racer);
+	if (!me)
 		judge(n, buffer);
-		table->start = 0;
-	}
-	meet(2, round);
-}
-
-static void pin(unsigned int me)
-{
-	cpu_set_t all, one;
-	int cpu;
-
-	CPU_ZERO(&one);
-	sched_getaffinity(0, sizeof(all), &all);
-	me %= (unsigned int)CPU_COUNT(&all);
-	for (cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &all) && !me--)
-			CPU_SET(cpu, &one);
-	sched_setaffinity(0, sizeof(one), &one);
+	racer_meet(racer);
 }
 
 /* Each has an output to each other one. */
@@ -254,11 +191,10 @@ static void player(unsigned int me)
 {
 	static const char *const names[PLAYERS_MAX] = { "a", "b", "c" };
 	unsigned int others = table->play->players - 1, i;
-	uint64_t seed = me + 1;
 	uint64_t connections[2] = {};
+	struct racer racer = racer_make(&table->race, table->play->players, me);
 	struct node n;
 
-	pin(me);
 	node_make(&n, names[me], others, others, 4, UINT64_MAX);
 	n.connections = connections;
 	while (connections[MQSHM_DIR_IN] + connections[MQSHM_DIR_OUT] != 2 * others) {
@@ -267,7 +203,7 @@ static void player(unsigned int me)
 		node_report(&n);
 	}
 	for (i = 0; i < table->rounds && !table->wrong; i++)
-		round_play(&n, me, i, &seed);
+		round_play(&n, &racer, me);
 	mqshm_client_close(n.client);
 	_exit(0);
 }

@@ -36,12 +36,14 @@
  * @pids: in the order of the kills
  * @n: how many
  * @gap: up to so many turns of a loop between two kills
+ * @stopped: they are stopped first, for so long: what comes to them piles up
  * @odd: how many did not die by SIGKILL
  */
 struct victims {
 	pid_t pids[NODES_MAX + 1];
 	unsigned int n;
 	unsigned int gap;
+	bool stopped;
 	unsigned int odd;
 };
 
@@ -123,19 +125,31 @@ static void *undertaker(void *arg)
 	return NULL;
 }
 
+static void turn(unsigned int most)
+{
+	volatile uint64_t turns = most ? random_below(&seed, most) : 0;
+
+	while (turns)
+		turns--;
+}
+
 static void kill_them(struct victims *v)
 {
-	volatile unsigned int turns;
 	pthread_t thread;
 	unsigned int i;
 
 	if (v->n > 1 && pthread_create(&thread, NULL, undertaker, v))
 		test_die("thread", -EAGAIN);
 	for (i = 0; i < v->n; i++) {
+		if (v->stopped) {
+			kill(v->pids[i], SIGSTOP);
+			turn(v->gap);
+		}
 		host_kill(v->pids[i]);
-		turns = v->gap ? (unsigned int)random_below(&seed, v->gap) : 0;
-		while (turns)
-			turns--;
+		/* one who is inside the module must come out to die */
+		if (v->stopped)
+			kill(v->pids[i], SIGCONT);
+		turn(v->gap);
 	}
 	bury(v, 0);
 	if (v->n > 1)
@@ -172,6 +186,10 @@ static void victims_choose(struct victims *v)
 	}
 	if (plan->meddler && kind == 6)
 		victim_add(v, MEDDLER);
+	if (kind >= 7 && kind <= 10) {
+		v->stopped = true;
+		v->gap = 100000;
+	}
 	tally.kills += v->n;
 }
 
@@ -419,7 +437,7 @@ static bool storm_round(unsigned int round)
 static void runtime_begin(struct mqshm_client *crowd[CROWD_MAX])
 {
 	struct mqshm_runtime_options options = {
-		.limits = { .buffers = 256, .connections = 128 },
+		.limits = { .buffers = 512, .connections = 128 },
 	};
 	unsigned int i;
 

@@ -88,7 +88,7 @@ static void pools_make(struct plan *plan, uint64_t *seed)
 	if (alone)
 		plan->pool[0].buffers -= (uint32_t)random_below(seed, 3);
 	plan->pool[1] = (struct pool_plan) { "small", 128, 8 + (uint32_t)random_below(seed, 33) };
-	plan->pool[2] = (struct pool_plan) { "large", 256, 16 + (uint32_t)random_below(seed, 113) };
+	plan->pool[2] = (struct pool_plan) { "large", 256, 16 + (uint32_t)random_below(seed, 385) };
 	plan->pools = alone ? 1 : POOLS;
 }
 
@@ -102,7 +102,7 @@ void plan_make(struct plan *plan, uint64_t seed)
 	graph_make(plan, &seed);
 	pools_make(plan, &seed);
 	for (node = 0; node < plan->nodes; node++) {
-		plan->depth[node] = 1U << random_below(&seed, 7);
+		plan->depth[node] = 1U << random_below(&seed, 9);
 		plan->optional[node] = random_below(&seed, 2);
 	}
 	plan->crowd = crowds[random_below(&seed, sizeof(crowds) / sizeof(crowds[0]))];
