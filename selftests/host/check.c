@@ -154,6 +154,27 @@ static void check_depot(struct tally *t, struct mqshm_pool *pool)
 	t->sums.in_depot += n;
 }
 
+/*
+ * Free buffers are promised to clients that wait for one, at most one to each. Who
+ * is about to give up, or to take it, still stands in the line.
+ */
+static void check_promises(struct tally *t, struct mqshm_pool *pool)
+{
+	struct mqshm_client *c;
+	u32 waiting = 0, promised = 0;
+
+	list_for_each_entry(c, &pool->waiters, lease_node) {
+		waiting++;
+		promised += c->promise == pool;
+	}
+	if (promised != pool->n_promised || promised > pool->n_free)
+		fault(t, "pool %s: %u buffers promised to %u clients, %u free", pool->name,
+		      pool->n_promised, promised, pool->n_free);
+	if (waiting != pool->n_waiters || waiting != *pool->wanted)
+		fault(t, "pool %s: %u clients wait, but %u are counted, and %u told",
+		      pool->name, waiting, pool->n_waiters, (u32)*pool->wanted);
+}
+
 static void check_counts(struct tally *t, struct mqshm_pool *pool)
 {
 	u32 i, b, count, expected;
@@ -191,6 +212,7 @@ static void check_runtime(struct tally *t)
 		tally_ring(t, conn);
 	for (i = 0; i < rt->n_pools; i++) {
 		check_depot(t, rt->pools[i]);
+		check_promises(t, rt->pools[i]);
 		check_counts(t, rt->pools[i]);
 	}
 	free(t->refs);

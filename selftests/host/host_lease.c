@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Waiting for buffers: who waits is not overtaken by who comes later, one who gives
+ * up hands on what was promised to him, and one who sleeps keeps nothing back.
+ *
+ * usage: host_lease [ROUNDS]
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "test.h"
+
+#define IMPATIENT	3	/* clients that give up */
+
+static unsigned int rounds = 5000;
+static unsigned int *given_up;	/* by all together */
+
+static struct mqshm_client *join(const char *name)
+{
+	struct mqshm_client_options options = { .process_name = name };
+	struct mqshm_client *c;
+
+	test_check(mqshm_client_join(RUNTIME, &options, &c), "join");
+	return c;
+}
+
+static void sleep_until_asleep(pid_t pid)
+{
+	while (!host_asleep(pid))
+		usleep(100);
+}
+
+/* A child that waits for a buffer, and ends well once it has one. */
+static pid_t waiter_start(void)
+{
+	struct mqshm_buffer buf;
+	struct mqshm_client *c;
+	pid_t pid = host_fork();
+	int r;
+
+	if (pid)
+		return pid;
+	c = join("waiter");
+	while ((r = mqshm_buffer_alloc(c, 64, MQSHM_FOREVER, &buf)) == -EAGAIN)
+		;
+	_exit(r ? 1 : 0);
+}
+
+/* The waiter is stopped, so that it cannot take what it was promised. */
+static void overtaking(void)
+{
+	struct mqshm_runtime *rt = runtime_make(64, 1);
+	struct mqshm_client *c = join("holder");
+	struct mqshm_buffer buf, late;
+	int status;
+	pid_t pid;
+
+	test_check(mqshm_buffer_alloc(c, 64, MQSHM_NO_WAIT, &buf), "alloc");
+	pid = waiter_start();
+	sleep_until_asleep(pid);
+	kill(pid, SIGSTOP);
+	waitpid(pid, NULL, WUNTRACED);
+	test_check(mqshm_buffer_release(c, &buf), "release");
+	test_check(mqshm_client_flush(c), "flush");
+	test_ok(mqshm_buffer_alloc(c, 64, MQSHM_NO_WAIT, &late) == -EAGAIN,
+		"a buffer that was promised is not there for others");
+	kill(pid, SIGCONT);
+	test_ok(host_wait(pid, 10000, &status) == pid && !status, "who waited gets it");
+	mqshm_client_close(c);
+	mqshm_runtime_close(rt);
+}
+
+/* Its deadline passes at any moment, also in the one in which it gets a promise. */
+static void impatient(void)
+{
+	struct mqshm_client *c = join("impatient");
+	struct mqshm_buffer buf;
+	unsigned int i;
+
+	for (i = 0; __atomic_load_n(given_up, __ATOMIC_RELAXED) < rounds; i++) {
+		int r = mqshm_buffer_alloc(c, 64, mqshm_now_ns() + i % 4 * 1000, &buf);
+
+		if (!r) {
+			test_check(mqshm_buffer_release(c, &buf), "release");
+			test_check(mqshm_client_flush(c), "flush");
+		} else if (r == -ETIMEDOUT) {
+			__atomic_fetch_add(given_up, 1, __ATOMIC_RELAXED);
+		} else if (r != -EAGAIN) {
+			test_die("alloc", r);
+		}
+	}
+	mqshm_client_close(c);
+	_exit(0);
+}
+
+static void giving_up(void)
+{
+	struct mqshm_runtime *rt = runtime_make(64, 1);
+	unsigned int i, failed = 0;
+	struct mqshm_buffer buf;
+	struct mqshm_client *c;
+	int status;
+
+	*given_up = 0;
+	for (i = 0; i < IMPATIENT; i++)
+		if (!host_fork())
+			impatient();
+	for (i = 0; i < IMPATIENT; i++)
+		failed += host_wait(-1, -1, &status) <= 0 || status;
+	c = join("last");
+	test_ok(!failed && !host_check() && !mqshm_buffer_alloc(c, 64, MQSHM_NO_WAIT, &buf),
+		"%u times one of %u clients gave up: no promise is left", rounds, IMPATIENT);
+	mqshm_client_close(c);
+	mqshm_runtime_close(rt);
+}
+
+/* It had the only buffer and has it in its magazine; nobody wanted it then. */
+static void sleeper(void)
+{
+	struct mqshm_buffer buf;
+	struct node n;
+
+	node_make(&n, "sleeper", 1, 0, 4, UINT64_MAX);
+	node_alloc(&n, 64, &buf);
+	test_check(mqshm_buffer_release(n.client, &buf), "release");
+	mqshm_wait(n.client, n.in, 1, MQSHM_FOREVER, NULL);
+	_exit(1);
+}
+
+static void sleeping(void)
+{
+	struct mqshm_runtime *rt = runtime_make(64, 1);
+	struct mqshm_buffer buf;
+	struct mqshm_client *c;
+	pid_t pid = host_fork();
+
+	if (!pid)
+		sleeper();
+	sleep_until_asleep(pid);
+	c = join("late");
+	test_ok(!mqshm_buffer_alloc(c, 64, MQSHM_NO_WAIT, &buf),
+		"one who sleeps has given back what it did not need");
+	host_kill(pid);
+	host_wait(pid, -1, NULL);
+	mqshm_client_close(c);
+	mqshm_runtime_close(rt);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1)
+		rounds = (unsigned int)atoi(argv[1]);
+	host_start();
+	given_up = test_shared(sizeof(*given_up));
+	overtaking();
+	giving_up();
+	sleeping();
+	test_ok(host_stop() == 0, "nothing of the module is left");
+	return test_end();
+}
