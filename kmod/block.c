@@ -306,7 +306,7 @@ int mqshm_port_end(struct mqshm_client *c, u32 number, struct mqshm_wakes *wakes
 		if (conn->end[MQSHM_DIR_OUT].port != port)
 			continue;
 		spin_lock(&conn->lock);
-		/* after the slots, which the same thread wrote; read with acquire */
+		/* [S7] after the slots, which the same thread wrote; read with acquire */
 		smp_store_release(conn->flags, *conn->flags | MQSHM_RING_EOF);
 		mqshm_ring_wake_locked(conn, MQSHM_DIR_IN, wakes);
 		spin_unlock(&conn->lock);

@@ -173,8 +173,8 @@ int mqshm_client_enter(struct mqshm_client *c)
 {
 	if (!mqshm_mm_is_mine(c))
 		return -EPERM;
-	mutex_lock(&c->lock);
-	if (!c->dead)
+	mutex_lock(&c->lock);						/* [M1] */
+	if (!c->dead)							/* [M2] */
 		return 0;
 	mutex_unlock(&c->lock);
 	return -ESHUTDOWN;
@@ -188,7 +188,7 @@ void mqshm_client_exit(struct mqshm_client *c)
 /* Takes its pages away, so that nobody writes them any more, and settles it. */
 void mqshm_client_shut(struct mqshm_client *c, u32 how)
 {
-	mqshm_map_revoke(c);
+	mqshm_map_revoke(c);						/* [M8] */
 	mqshm_settle(c, how);
 	mqshm_client_wake(c);
 }
@@ -230,10 +230,10 @@ void mqshm_client_notify(struct mqshm_client *c, struct mqshm_wakes *wakes)
 
 	lockdep_assert_held(&c->rt->lock);
 	/* after what it tells of; pairs with the client's acquire */
-	smp_store_release(gen, *gen + 1);
-	smp_mb(); /* who takes the event and finds nothing armed: ARM sees gen */
+	smp_store_release(gen, *gen + 1);				/* [G1] */
+	smp_mb(); /* [G2] who takes the event and finds nothing armed: ARM sees gen */
 	atomic_set(&c->graph_event, 1);
-	__set_bit(c->index, wakes->clients);
+	__set_bit(c->index, wakes->clients);				/* [G3] */
 }
 
 /*

@@ -106,7 +106,7 @@ static struct mqshm_block *conn_find_block(struct mqshm_runtime *rt, const char 
 {
 	struct mqshm_block *block = mqshm_block_find(rt, name);
 
-	return block && !READ_ONCE(block->client->dead) ? block : NULL;
+	return block && !READ_ONCE(block->client->dead) ? block : NULL;	/* [C1] */
 }
 
 static void conn_free_slots(struct mqshm_conn *conn)
@@ -187,7 +187,7 @@ static void conn_publish(struct mqshm_conn *conn, struct mqshm_port *const ports
 		end->number = ports[dir]->number;
 		end->block = ports[dir]->block->id;
 		end->client = ports[dir]->block->client;
-		end->state = MQSHM_END_PENDING;
+		end->state = MQSHM_END_PENDING;				/* [C2] */
 		list_add_tail(&end->node, &end->client->pending);
 		mqshm_client_notify(end->client, wakes);
 	}
@@ -312,6 +312,7 @@ int mqshm_conn_disconnect(struct mqshm_runtime *rt, u64 id)
 			continue;
 		conn_tell_end(conn, MQSHM_CHANGE_WENT);
 		spin_lock(&conn->lock);
+		/* [C6] */
 		WRITE_ONCE(*conn->flags, *conn->flags | MQSHM_RING_CLOSED |
 			   MQSHM_RING_DISCONNECTED);
 		for (dir = MQSHM_DIR_IN; dir <= MQSHM_DIR_OUT; dir++)
@@ -359,17 +360,17 @@ static bool conn_end_gone(struct mqshm_conn *conn, unsigned int dir, u32 why,
 	else if (!(flags & (MQSHM_RING_EOF | MQSHM_RING_DISCONNECTED)))
 		flags |= why;
 	flags &= ~(dir == MQSHM_DIR_IN ? MQSHM_RING_SLEEPING : MQSHM_RING_PSLEEPING);
-	/* after all that was pushed: pairs with O8 */
+	/* [S7] [S12] after all that was pushed: pairs with O8 */
 	smp_store_release(conn->flags, flags);
 	end->sleepers = 0;
 	/* looked at without the lock: mqshm_conn_has_end() */
-	WRITE_ONCE(end->state, MQSHM_END_GONE);
+	WRITE_ONCE(end->state, MQSHM_END_GONE);				/* [S10] [S13] [S14] */
 	WRITE_ONCE(end->client, NULL);
 	end->port = NULL;
 	end->block = 0;
 	last = other->state == MQSHM_END_GONE;
 	if (!last)
-		mqshm_ring_wake_locked(conn, !dir, wakes);
+		mqshm_ring_wake_locked(conn, !dir, wakes);		/* [S9] [S16] */
 	spin_unlock(&conn->lock);
 	return last;
 }
@@ -401,9 +402,9 @@ u64 mqshm_conn_let_go(struct mqshm_conn *conn, unsigned int dir, u32 why,
 	last = conn_end_gone(conn, dir, why, wakes);
 	if (!last)
 		mqshm_client_notify(other, wakes);
-	smp_mb(); /* CLOSED before the slots; pairs with the fence of a flush, F1 */
+	smp_mb(); /* [S13] CLOSED before the slots; pairs with the fence of a flush, F1 */
 	if (last || dir == MQSHM_DIR_IN)
-		drained = mqshm_ring_drain(conn, wakes);
+		drained = mqshm_ring_drain(conn, wakes);		/* [S8] */
 	if (last)
 		conn_remove(conn, wakes);
 	return drained;
@@ -420,9 +421,9 @@ int mqshm_conn_detach(struct mqshm_client *c, u64 id, struct mqshm_wakes *wakes)
 	conn = id < MQSHM_RINGS_MAX ? mqshm_conn_of(c, id, dir) : NULL;
 	if (!conn)
 		return -ENOENT;
-	mqshm_client_clear_intent(c);
+	mqshm_client_clear_intent(c);					/* [C4] */
 	mutex_lock(&c->rt->lock);
-	mqshm_conn_let_go(conn, dir, MQSHM_RING_DISCONNECTED, wakes);
+	mqshm_conn_let_go(conn, dir, MQSHM_RING_DISCONNECTED, wakes);	/* [C5] */
 	mutex_unlock(&c->rt->lock);
 	return 0;
 }
@@ -443,7 +444,7 @@ static void conn_attach(struct mqshm_end *end, struct mqshm_event *event)
 		.peer = conn->end[!dir].block,
 	};
 	spin_lock(&conn->lock);
-	WRITE_ONCE(end->state, MQSHM_END_ATTACHED);
+	WRITE_ONCE(end->state, MQSHM_END_ATTACHED);			/* [C3] */
 	spin_unlock(&conn->lock);
 	/* an edge-triggered or multishot poller comes again only after a wake */
 	if (end->client->polled)
@@ -460,7 +461,7 @@ void mqshm_conn_sync(struct mqshm_client *c, struct mqshm_client_sync_args *args
 	u32 n = 0;
 
 	lockdep_assert_held(&c->lock);
-	mqshm_client_clear_intent(c);
+	mqshm_client_clear_intent(c);					/* [C4] */
 	mutex_lock(&rt->lock);
 	while (n < MQSHM_SYNC_EVENTS &&
 	       (end = list_first_entry_or_null(&c->pending, struct mqshm_end, node)))
@@ -484,7 +485,7 @@ void mqshm_conn_sync(struct mqshm_client *c, struct mqshm_client_sync_args *args
 	args->out_more = c->stops || !list_empty(&c->pending);
 	args->out_gen = *mqshm_client_gen(c);
 	if (!args->out_more)
-		c->synced_gen = args->out_gen;
+		c->synced_gen = args->out_gen;				/* [G5] */
 	mutex_unlock(&rt->lock);
-	smp_mb(); /* K2: flags of rings armed above, before the client looks at them */
+	smp_mb(); /* [E2] flags of rings armed above, before the client looks at them */
 }

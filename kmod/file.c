@@ -41,7 +41,7 @@ static int file_release(struct inode *inode, struct file *file)
 	if (mf->client) {
 		mqshm_settle(mf->client, MQSHM_DEPARTED_RELEASE);
 		mqshm_map_gone(mf->client);
-		mqshm_client_put(mf->client);
+		mqshm_client_put(mf->client);				/* [M9] */
 	}
 	if (mf->notices)
 		mqshm_notice_unwatch(mf);

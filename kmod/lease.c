@@ -46,8 +46,8 @@ static int lease_one_locked(struct mqshm_client *c, struct mqshm_pool *pool,
 		return -ENOMEM;
 	}
 	WRITE_ONCE(pool->n_free, pool->n_free - 1);
-	promise_end_locked(c, pool);
-	__clear_bit(i, pool->in_depot);
+	promise_end_locked(c, pool);					/* [B4] */
+	__clear_bit(i, pool->in_depot);					/* [L1] */
 
 	/* rests at 1, unless a client wrote to a word that it had no reference to */
 	count = atomic64_read(mqshm_pool_w(pool, buffer)) & MQSHM_W_COUNT_MASK;
@@ -55,7 +55,7 @@ static int lease_one_locked(struct mqshm_client *c, struct mqshm_pool *pool,
 		atomic64_add(1 - (s64)count, mqshm_pool_w(pool, buffer));
 		mqshm_runtime_taint(c->rt);
 	}
-	WRITE_ONCE(*hold, 1);
+	WRITE_ONCE(*hold, 1);						/* [L2] */
 	return buffer;
 }
 
@@ -84,7 +84,7 @@ static void waiter_add_locked(struct mqshm_client *c, struct mqshm_pool *pool)
 		return;
 	list_add_tail(&c->lease_node, &pool->waiters);
 	pool->n_waiters++;
-	WRITE_ONCE(*pool->wanted, pool->n_waiters);
+	WRITE_ONCE(*pool->wanted, pool->n_waiters);			/* [B3] */
 }
 
 /* Gives back a promise that was not taken up: to the next in line. */
@@ -97,9 +97,9 @@ static void waiter_remove(struct mqshm_client *c, struct mqshm_pool *pool)
 	if (!list_empty(&c->lease_node)) {
 		list_del_init(&c->lease_node);
 		pool->n_waiters--;
-		WRITE_ONCE(*pool->wanted, pool->n_waiters);
+		WRITE_ONCE(*pool->wanted, pool->n_waiters);		/* [T6] */
 	}
-	promise_end_locked(c, pool);
+	promise_end_locked(c, pool);					/* [B5] */
 	mqshm_pool_promise_locked(pool, &wakes);
 	spin_unlock(&pool->lock);
 	mqshm_wakes_fire(c->rt, &wakes);
@@ -121,7 +121,7 @@ static int lease_try(struct mqshm_client *c, struct mqshm_pool *pool,
 		if (ret == -EAGAIN && wait)
 			waiter_add_locked(c, pool);
 		spin_unlock(&pool->lock);
-		mqshm_client_clear_intent(c);
+		mqshm_client_clear_intent(c);				/* [L3] */
 		mqshm_client_exit(c);
 		if (ret == -ENOMEM && mqshm_region_populate(c->hold, page))
 			return -ENOMEM;
@@ -136,7 +136,7 @@ static int lease_sleep(struct mqshm_client *c, const struct mqshm_lease_args *ar
 	ktime_t left;
 	int ret;
 
-	if (READ_ONCE(*mqshm_client_gen(c)) != args->gen)
+	if (READ_ONCE(*mqshm_client_gen(c)) != args->gen)		/* [G6] */
 		return -EAGAIN;
 	ret = mqshm_deadline_left(args->deadline_ns, &left);
 	if (ret)
@@ -197,11 +197,11 @@ static int return_one(struct mqshm_client *c, u32 buffer, struct mqshm_batch *ba
 
 	if (!hold || READ_ONCE(*hold) != 1)
 		return -EINVAL;
-	/* acquire: what others did to the buffer before they let go of it */
+	/* [T1] acquire: what others did to the buffer before they let go of it */
 	w = atomic64_read_acquire(mqshm_pool_w(pool, buffer));
 	if ((w & MQSHM_W_COUNT_MASK) != 1)
 		return -EINVAL;
-	WRITE_ONCE(*hold, 0);
+	WRITE_ONCE(*hold, 0);						/* [T2] */
 	c->reserve--;
 	mqshm_batch_add(batch, pool, buffer);
 	return 0;
@@ -216,7 +216,7 @@ int mqshm_lease_return(struct mqshm_client *c, const u32 *buffers, u32 count,
 	u32 i;
 
 	lockdep_assert_held(&c->lock);
-	mqshm_client_clear_intent(c);
+	mqshm_client_clear_intent(c);					/* [T4] */
 	mqshm_batch_init(&batch, wakes);
 	for (i = 0; i < count; i++) {
 		ret = return_one(c, buffers[i], &batch);
@@ -247,7 +247,7 @@ static int ref_one(struct mqshm_client *c, const struct mqshm_ref *ref,
 	if ((atomic64_read(w) & MQSHM_W_COUNT_MASK) + ref->delta > MQSHM_W_COUNT_MAX ||
 	    held + ref->delta > MQSHM_W_COUNT_MAX)
 		return -EOVERFLOW;
-	atomic64_add(ref->delta, w);
+	atomic64_add(ref->delta, w);					/* [V1] */
 	WRITE_ONCE(*hold, held + ref->delta);
 	return 0;
 }
@@ -260,7 +260,7 @@ int mqshm_lease_ref(struct mqshm_client *c, struct mqshm_ref_args *args,
 	u32 i;
 
 	lockdep_assert_held(&c->lock);
-	mqshm_client_clear_intent(c);
+	mqshm_client_clear_intent(c);					/* [V2] */
 	mqshm_batch_init(&batch, wakes);
 	for (i = 0; i < args->count; i++) {
 		ret = ref_one(c, &args->refs[i], &batch);

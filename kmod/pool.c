@@ -69,7 +69,7 @@ void mqshm_pool_promise_locked(struct mqshm_pool *pool, struct mqshm_wakes *wake
 			break;
 		if (c->promise)
 			continue;
-		WRITE_ONCE(c->promise, pool);
+		WRITE_ONCE(c->promise, pool);				/* [T5] */
 		pool->n_promised++;
 		__set_bit(c->index, wakes->clients);
 	}
@@ -88,7 +88,7 @@ void mqshm_batch_put(struct mqshm_batch *batch)
 		i = array_index_nospec(batch->buffers[k] - pool->first, pool->count);
 		if (test_bit(i, pool->quarantined))
 			continue; /* stays out of use */
-		if (__test_and_set_bit(i, pool->in_depot)) {
+		if (__test_and_set_bit(i, pool->in_depot)) {		/* [U2] [T3] */
 			mqshm_runtime_taint(pool->rt);
 			continue;
 		}
@@ -133,21 +133,21 @@ bool mqshm_pool_sub(struct mqshm_pool *pool, u32 buffer, u32 n,
 		    struct mqshm_batch *batch)
 {
 	atomic64_t *w = mqshm_pool_w(pool, buffer);
-	/* acquire: what others did to the buffer before they let go of it */
+	/* [U0] acquire: what others did to the buffer before they let go of it */
 	u32 count = atomic64_read_acquire(w) & MQSHM_W_COUNT_MASK;
 
 	if (count == n) {
 		if (n > 1)
-			atomic64_sub(n - 1, w);	/* rests at 1 in the depot */
+			atomic64_sub(n - 1, w);	/* [U1] rests at 1 in the depot */
 	} else {
-		count = atomic64_fetch_sub(n, w) & MQSHM_W_COUNT_MASK;
+		count = atomic64_fetch_sub(n, w) & MQSHM_W_COUNT_MASK;	/* [U1] */
 		if (count < n) {
 			atomic64_add(n, w);
 			pool_quarantine(pool, buffer);
 		}
 		if (count != n)
 			return false;
-		atomic64_inc(w);
+		atomic64_inc(w);					/* [U2] */
 	}
 	mqshm_batch_add(batch, pool, buffer);
 	return true;

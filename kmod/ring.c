@@ -4,17 +4,18 @@
  * empty one that nobody will read. The words in it are the clients', hostile: each
  * is read once, and no loop is longer than the ring.
  *
- * Sleeping and waking, for a consumer (for a producer with head in the place of
- * the slot and PSLEEPING in that of SLEEPING):
+ * Letters in brackets name shared accesses, as in lib/protocol.h; selftests/model has
+ * the table. Sleeping and waking, for a consumer (for a producer with head in the
+ * place of the slot and PSLEEPING in that of SLEEPING):
  *
  *	consumer, in the kernel			producer
  *	-----------------------			--------
- *	(K1) flags |= SLEEPING			(P4) slot = message
- *	(K2) smp_mb()				(F1) full fence
- *	(K3) slot filled? do not sleep		(F2) flags != 0? KICK
+ *	(W1) flags |= SLEEPING			(P4) slot = message
+ *	(W2) smp_mb()				(F1) full fence
+ *	(W3) slot filled? do not sleep		(F2) flags != 0? KICK
  *
- * One of the two sees the other's store. K1 is mqshm_ring_arm(), K2 stands in its
- * callers, K3 is mqshm_ring_has_message().
+ * One of the two sees the other's store. W1 is mqshm_ring_arm(), W2 stands in its
+ * callers, W3 is mqshm_ring_has_message(); E and A are the same for poll and ARM.
  */
 #include <linux/nospec.h>
 #include <linux/sched.h>
@@ -42,13 +43,14 @@ bool mqshm_ring_has_message(const struct mqshm_conn *conn)
 {
 	u64 slot;
 
+	/* [W3] [E3] [A3] */
 	return mqshm_ring_peek(conn, READ_ONCE(mqshm_ring_consumer(conn)->phead), &slot);
 }
 
 bool mqshm_ring_has_room(const struct mqshm_conn *conn)
 {
 	u64 tail = READ_ONCE(mqshm_ring_producer(conn)->tail);
-	u64 head = READ_ONCE(mqshm_ring_consumer(conn)->head);
+	u64 head = READ_ONCE(mqshm_ring_consumer(conn)->head);	/* [W6] */
 
 	return tail - head < conn->depth;
 }
@@ -67,11 +69,12 @@ static u32 sleeping_flag(unsigned int dir)
 	return dir == MQSHM_DIR_IN ? MQSHM_RING_SLEEPING : MQSHM_RING_PSLEEPING;
 }
 
-/* K1: the peer of end @dir is asked for a KICK. A full barrier must follow. */
+/* The peer of end @dir is asked for a KICK. A full barrier must follow. */
 void mqshm_ring_arm(struct mqshm_conn *conn, unsigned int dir, unsigned int sleeper)
 {
 	spin_lock(&conn->lock);
 	conn->end[dir].sleepers |= sleeper;
+	/* [W1] [W5] [E1] [A1] */
 	WRITE_ONCE(*conn->flags, *conn->flags | sleeping_flag(dir));
 	spin_unlock(&conn->lock);
 }
@@ -80,7 +83,7 @@ void mqshm_ring_disarm(struct mqshm_conn *conn, unsigned int dir, unsigned int s
 {
 	spin_lock(&conn->lock);
 	conn->end[dir].sleepers &= ~sleeper;
-	if (!conn->end[dir].sleepers)
+	if (!conn->end[dir].sleepers)	/* [W4] [W7] */
 		WRITE_ONCE(*conn->flags, *conn->flags & ~sleeping_flag(dir));
 	spin_unlock(&conn->lock);
 }
@@ -121,10 +124,10 @@ u64 mqshm_ring_drain(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 		spin_lock(&conn->lock);
 		for (; chunk; chunk--) {
 			phead = READ_ONCE(consumer->phead);
-			more = mqshm_ring_peek(conn, phead, &slot);
+			more = mqshm_ring_peek(conn, phead, &slot);	/* [N1] */
 			if (!more)
 				break;
-			WRITE_ONCE(consumer->phead, phead + 1);
+			WRITE_ONCE(consumer->phead, phead + 1);		/* [N2] */
 			drained++;
 			pool = mqshm_pool_of(conn->rt, MQSHM_SLOT_BUFFER(slot));
 			if (pool)
@@ -133,7 +136,7 @@ u64 mqshm_ring_drain(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 			else
 				mqshm_runtime_taint(conn->rt);
 		}
-		smp_store_release(&consumer->head, READ_ONCE(consumer->phead));
+		smp_store_release(&consumer->head, READ_ONCE(consumer->phead)); /* [N3] */
 		spin_unlock(&conn->lock);
 		mqshm_batch_put(&batch);
 		cond_resched();
@@ -150,10 +153,10 @@ static void ring_kick_end(struct mqshm_conn *conn, unsigned int dir,
 
 	spin_lock(&conn->lock);
 	drain = dir == MQSHM_DIR_OUT && conn->end[MQSHM_DIR_IN].state == MQSHM_END_GONE;
-	mqshm_ring_wake_locked(conn, !dir, wakes);
+	mqshm_ring_wake_locked(conn, !dir, wakes);			/* [K2] [K3] */
 	spin_unlock(&conn->lock);
 	if (drain)
-		mqshm_ring_drain(conn, wakes);
+		mqshm_ring_drain(conn, wakes);				/* [K1] */
 }
 
 /* Inside @c's own call, so that an end of its stays. Other rings are passed over. */

@@ -33,11 +33,11 @@
 static bool push_committed(struct mqshm_conn *conn, unsigned int par)
 {
 	struct mqshm_ring_producer *producer = mqshm_ring_producer(conn);
-	u64 tail = READ_ONCE(producer->tail), slot;
+	u64 tail = READ_ONCE(producer->tail), slot;			/* [S2] */
 
 	if ((tail & 1) != par)
 		return true;
-	if (!mqshm_ring_peek(conn, tail, &slot))
+	if (!mqshm_ring_peek(conn, tail, &slot))			/* [S3] */
 		return false;
 	WRITE_ONCE(producer->tail, tail + 1);
 	return true;
@@ -45,13 +45,13 @@ static bool push_committed(struct mqshm_conn *conn, unsigned int par)
 
 static bool pop_committed(struct mqshm_conn *conn, unsigned int par)
 {
-	return (READ_ONCE(mqshm_ring_consumer(conn)->phead) & 1) != par;
+	return (READ_ONCE(mqshm_ring_consumer(conn)->phead) & 1) != par; /* [S4] */
 }
 
 static bool toggle_flipped(struct mqshm_client *c, struct mqshm_pool *pool, u32 buffer,
 			   unsigned int par)
 {
-	u64 w = atomic64_read(mqshm_pool_w(pool, buffer));
+	u64 w = atomic64_read(mqshm_pool_w(pool, buffer));		/* [S5] */
 
 	return !!(w & MQSHM_W_TOGGLE(c->index)) != par;
 }
@@ -91,7 +91,7 @@ static bool intent_resolve(struct mqshm_client *c, u64 intent)
 	/* absolute, and in both cases: nobody knows whether the hold store was made */
 	if (op == MQSHM_OP_PUSH || op == MQSHM_OP_RELEASE)
 		n = -n;
-	WRITE_ONCE(*hold, committed ? before + n : before);
+	WRITE_ONCE(*hold, committed ? before + n : before);		/* [S6] */
 	return committed;
 }
 
@@ -143,7 +143,7 @@ static u64 hold_word_drop(struct mqshm_client *c, u32 first, u64 *word,
 		n = READ_ONCE(hold[i]);
 		if (!n)
 			continue;
-		WRITE_ONCE(hold[i], 0);
+		WRITE_ONCE(hold[i], 0);					/* [S11] */
 		pool = mqshm_pool_of(c->rt, first + i);
 		if (!pool) {
 			mqshm_runtime_taint(c->rt);
@@ -261,10 +261,10 @@ static void client_end(struct mqshm_client *c, u32 how, struct list_head *blocks
 	u32 why = how == MQSHM_DEPARTED_EXIT || mqshm_mm_process_exiting(c) ?
 		  MQSHM_RING_DEAD : MQSHM_RING_DISCONNECTED;
 	u32 change = why == MQSHM_RING_DEAD ? MQSHM_CHANGE_DIED : MQSHM_CHANGE_WENT;
-	u64 intent = READ_ONCE(mqshm_client_control(c)->intent);
+	u64 intent = READ_ONCE(mqshm_client_control(c)->intent);	/* [S1] */
 
 	lockdep_assert_held(&c->lock);
-	WRITE_ONCE(c->dead, true);
+	WRITE_ONCE(c->dead, true);					/* [M6] [S0] */
 	c->departed.how = how;
 	mutex_lock(&c->rt->lock);
 	mqshm_notice_client(c, change);
@@ -277,7 +277,7 @@ static void client_end(struct mqshm_client *c, u32 how, struct list_head *blocks
 
 	mutex_lock(&c->rt->lock);
 	mqshm_block_remove_all(c, change, blocks);
-	mqshm_client_notify(c, wakes);	/* if it runs, it is told by ESHUTDOWN */
+	mqshm_client_notify(c, wakes);	/* [M7] if it runs, it is told by ESHUTDOWN */
 	mutex_unlock(&c->rt->lock);
 }
 
@@ -289,14 +289,14 @@ static void client_leave(struct mqshm_client *c, struct mqshm_wakes *wakes)
 
 	lockdep_assert_held(&c->lock);
 	c->settled = true;
-	c->departed.refs = hand_drop(c, wakes);
+	c->departed.refs = hand_drop(c, wakes);				/* [H2] if it was parked */
 
 	mutex_lock(&c->rt->lock);
 	totals->allocated += READ_ONCE(control->allocated);
 	totals->freed += READ_ONCE(control->freed) + c->freed - client_reserve(c);
 	totals->ioctls += atomic64_read(&c->ioctls);
 	totals->settled++;
-	mqshm_client_leave_slot(c);
+	mqshm_client_leave_slot(c);					/* [S17] */
 	runtime_reset_locked(c->rt);
 	c->departed.at_ns = ktime_get_ns();
 	c->departed.settle_ns += c->departed.at_ns;
@@ -323,8 +323,9 @@ void mqshm_settle(struct mqshm_client *c, u32 how)
 	LIST_HEAD(blocks);
 
 	mqshm_wakes_init(&wakes);
-	mutex_lock(&c->lock);
+	mutex_lock(&c->lock);						/* [M5] */
 	ends = !c->dead;
+	/* [H1] */
 	leaves = !c->settled && (!c->direct_io || how == MQSHM_DEPARTED_RELEASE);
 	c->departed.settle_ns -= ktime_get_ns();
 	if (ends)

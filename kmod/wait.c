@@ -18,7 +18,7 @@
 static bool end_ready(struct mqshm_end *end, unsigned int dir)
 {
 	struct mqshm_conn *conn = mqshm_end_conn(end, dir);
-	u32 flags = READ_ONCE(*conn->flags);
+	u32 flags = READ_ONCE(*conn->flags);	/* [W3] [W6] [E3] [A3] */
 
 	if (dir == MQSHM_DIR_OUT)
 		return flags & MQSHM_RING_CLOSED || mqshm_ring_has_room(conn);
@@ -71,7 +71,7 @@ static int wait_look(struct mqshm_client *c, struct mqshm_wait_args *args)
 			return -ENOENT;
 		port_arm(port, MQSHM_SLEEPER_WAIT);
 	}
-	smp_mb(); /* K2: flags before slots and heads; pairs with F1 */
+	smp_mb(); /* [W2] flags before slots and heads; pairs with F1 and O6 */
 	args->out_events = 0;
 	args->out_ready = 0;
 	for (i = 0; i < args->ports; i++)
@@ -79,7 +79,7 @@ static int wait_look(struct mqshm_client *c, struct mqshm_wait_args *args)
 			args->out_ready |= 1ULL << i;
 	if (args->out_ready)
 		args->out_events |= MQSHM_WAIT_READY;
-	if (READ_ONCE(*mqshm_client_gen(c)) != args->gen)
+	if (READ_ONCE(*mqshm_client_gen(c)) != args->gen)		/* [G6] */
 		args->out_events |= MQSHM_WAIT_CHANGED;
 	return 0;
 }
@@ -127,6 +127,7 @@ static int wait_return(struct mqshm_client *c, struct mqshm_wait_args *args)
 	ret = mqshm_client_enter(c);
 	if (ret)
 		return ret;
+	/* [B2] */
 	ret = mqshm_lease_return(c, args->buffers, args->count, &args->out_done, &wakes);
 	mqshm_client_exit(c);
 	mqshm_wakes_fire(c->rt, &wakes);
@@ -152,14 +153,14 @@ int mqshm_wait(struct mqshm_client *c, struct mqshm_wait_args *args)
 		ret = wait_look(c, args);
 		if (ret || args->out_events)
 			wait_disarm(c, args);
-		mqshm_client_exit(c);
+		mqshm_client_exit(c);					/* [M3] */
 		if (ret || args->out_events)
 			return ret;
 		ret = wait_sleep(c, args->deadline_ns, seen);
 		if (ret)
 			break;
 	}
-	if (!mqshm_client_enter(c)) {
+	if (!mqshm_client_enter(c)) {					/* [M4] */
 		wait_disarm(c, args);
 		mqshm_client_exit(c);
 	}
@@ -185,7 +186,7 @@ __poll_t mqshm_wait_poll(struct mqshm_client *c, struct file *file, poll_table *
 	list_for_each_entry(port, &c->ports, client_node)
 		if (port->direction == MQSHM_DIR_IN || asked & (EPOLLOUT | EPOLLWRNORM))
 			port_arm(port, MQSHM_SLEEPER_POLL);
-	smp_mb(); /* K2: flags before slots and heads; pairs with F1 */
+	smp_mb(); /* [E2] flags before slots and heads; pairs with F1 and O6 */
 	list_for_each_entry(port, &c->ports, client_node) {
 		if (port->direction == MQSHM_DIR_OUT) {
 			if (list_empty(&port->ends))
@@ -196,7 +197,7 @@ __poll_t mqshm_wait_poll(struct mqshm_client *c, struct file *file, poll_table *
 			mask |= EPOLLIN | EPOLLRDNORM;
 		}
 	}
-	if (READ_ONCE(*mqshm_client_gen(c)) != c->synced_gen)
+	if (READ_ONCE(*mqshm_client_gen(c)) != c->synced_gen)		/* [E3] */
 		mask |= EPOLLIN | EPOLLRDNORM;
 	if (outputs && room)
 		mask |= EPOLLOUT | EPOLLWRNORM;
@@ -216,7 +217,8 @@ int mqshm_wait_arm_port(struct mqshm_client *c, u32 number)
 		return -EINVAL;
 	atomic_set(&port->armed, 1);
 	port_arm(port, MQSHM_SLEEPER_ARM);
-	smp_mb(); /* K2: flags before slots; pairs with F1 */
+	smp_mb(); /* [A2] flags before slots; pairs with F1 */
+	/* [G6] */
 	if (!port_ready(port) && READ_ONCE(*mqshm_client_gen(c)) == c->synced_gen)
 		return 0;
 	port_disarm(port, MQSHM_SLEEPER_ARM);
