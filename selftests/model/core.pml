@@ -901,6 +901,14 @@ inline settle(c)
 #if K > 2
 	settle_outbound(c, 2);
 #endif
+#ifdef KEPT
+	keep_ring(c, 0);
+#if K > 1
+	keep_ring(c, 1);
+#endif
+#elif !defined(MUT_DRAIN_BEFORE_RESOLVE)
+	settle_inbound_all(c);
+#endif
 	settle_hand(c, 0);
 #if B > 1
 	settle_hand(c, 1);
@@ -909,10 +917,6 @@ inline settle(c)
 	settle_hand(c, 2);
 #endif
 #ifdef KEPT
-	keep_ring(c, 0);
-#if K > 1
-	keep_ring(c, 1);
-#endif
 	atomic {
 		kept_ends(c, 0);
 #if K > 1
@@ -923,8 +927,6 @@ inline settle(c)
 		:: skip
 		fi
 	};
-#endif
-#ifndef MUT_DRAIN_BEFORE_RESOLVE
 	settle_inbound_all(c);
 #endif
 	d_step {
