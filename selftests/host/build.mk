@@ -30,9 +30,12 @@ WRAPPED := memcpy memset $(addprefix __tsan_,read_range write_range \
 		fetch_xor compare_exchange_strong compare_exchange_weak)))
 LDFLAGS_tsan := $(WRAPPED:%=-Wl,--wrap=%)
 
-KERNEL_SRC := $(wildcard $(KMOD)/*.c) $(addprefix $(H)/,arena.c sync.c gate.c task.c vfs.c check.c)
+KERNEL_SRC := $(wildcard $(KMOD)/*.c) $(addprefix $(H)/,arena.c sync.c gate.c task.c clone.c vfs.c check.c)
 USER_SRC := $(H)/sys.c $(H)/test.c $(H)/race.c
 STORM_SRC := $(addprefix $(H)/,storm_plan.c storm_node.c)
+# for those that step through an operation
+STEP_SRC := $(addprefix $(H)/,step.c scene.c victim.c)
+STEPPERS := host_step
 LIB_SRC := $(filter-out $(LIB)/sys.c,$(wildcard $(LIB)/*.c))
 FORWARDED := $(filter-out linux/mqshm.h,$(sort $(shell sed -n 's/^\#include <\(linux\/.*\)>.*/\1/p' $(KMOD)/*.[ch])))
 
@@ -65,6 +68,8 @@ $(OUT)/$(1)/%: $(OUT)/$(1)/$(H)/%.o $(USER_SRC:%.c=$(OUT)/$(1)/%.o) $(LIB_SRC:%.
 	$(CC) -no-pie $(SANITIZE_$(1)) $(LDFLAGS_$(1)) $(LDFLAGS) -o $$@ $$^ -pthread
 
 $(OUT)/$(1)/host_storm: $(STORM_SRC:%.c=$(OUT)/$(1)/%.o)
+
+$(STEPPERS:%=$(OUT)/$(1)/%): $(STEP_SRC:%.c=$(OUT)/$(1)/%.o)
 endef
 
 OBJCOPY ?= objcopy

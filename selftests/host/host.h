@@ -94,6 +94,13 @@ bool host_asleep(pid_t pid);
 /* This process raises SIGTRAP each time that it leaves the module, for its tracer. */
 void host_set_trap(bool on);
 
+/*
+ * Copies of this process are made, by its tracer: what it maps is inherited. Then
+ * the copy @clone takes the place of @pid, which must not move until host_restore().
+ */
+void host_set_clonable(void);
+void host_adopt(pid_t pid, pid_t clone);
+
 /* As poll() and fdinfo of a descriptor. */
 int host_poll(int fd, unsigned int events, uint64_t deadline_ns);
 size_t host_fdinfo(int fd, char *text, size_t room);

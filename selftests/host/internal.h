@@ -36,6 +36,7 @@
  * @grave: where a thread that is a process goes when it is killed; NULL: a real one,
  *	or it is past that
  * @thread: it is such a thread
+ * @clonable: copies of it are made, which are to have its mappings
  * @mm: its memory
  * @signal: its threads
  * @tgid: a reference
@@ -48,6 +49,7 @@ struct host_process {
 	bool trap;
 	bool thread;
 	jmp_buf *grave;
+	bool clonable;
 	struct mm_struct *mm;
 	struct signal_struct signal;
 	struct pid *tgid;

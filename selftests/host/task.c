@@ -177,6 +177,7 @@ struct host_process *host_process_new(int pid, struct host_process *parent)
 	process->trap = false;
 	process->thread = false;
 	process->grave = NULL;
+	process->clonable = false;
 	process->mm = mm_new();
 	atomic_set(&process->signal.live, 0);
 	process->tgid = pid_new(pid);

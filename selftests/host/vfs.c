@@ -359,7 +359,7 @@ static int view_pages(struct vm_area_struct *vma, unsigned long address,
 	if (mmap(at, bytes, view_prot(vma), MAP_SHARED | MAP_FIXED, host_arena_fd(),
 		 (off_t)(pfn << PAGE_SHIFT)) != at)
 		return -errno;
-	if (vma->vm_flags & VM_DONTCOPY)
+	if (vma->vm_flags & VM_DONTCOPY && !current->process->clonable)
 		madvise(at, bytes, MADV_DONTFORK);
 	host_view_set(address, pfn, bytes, vma->vm_flags & VM_WRITE);
 	return 0;

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The victim: its operations, what it does when a signal comes, how it works on. */
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "port.h"
+#include "scene.h"
+#include "step.h"
+
+static struct node me;
+static struct mqshm_buffer buf, copy;
+
+/* -- before the operation ------------------------------------------------------ */
+
+static void prepare_alloc(void)
+{
+	node_alloc(&me, 64, &buf);
+}
+
+static void prepare_pop(void)
+{
+	test_check(mqshm_port_pop(me.in[0], &buf), "pop");
+}
+
+static void prepare_pop_second(void)
+{
+	prepare_pop();
+	test_check(mqshm_buffer_release(me.client, &buf), "release");
+	prepare_pop();
+}
+
+static void prepare_pop_all(void)
+{
+	while (!mqshm_port_pop(me.in[0], &buf))
+		test_check(mqshm_buffer_release(me.client, &buf), "release");
+}
+
+static void prepare_share(void)
+{
+	prepare_alloc();
+	test_check(mqshm_buffer_share(me.client, &buf, &copy), "share");
+}
+
+static void prepare_spare(void)
+{
+	prepare_alloc();
+	test_check(mqshm_buffer_release(me.client, &buf), "release");
+}
+
+/* The magazine is as full as it may be, and one more is in the hand. */
+static void prepare_full_magazine(void)
+{
+	uint32_t room = me.client->pools[0].spare_max;
+	struct mqshm_buffer more[MQSHM_BATCH_MAX];
+	uint32_t i;
+
+	prepare_alloc();
+	for (i = 0; i < room; i++)
+		node_alloc(&me, 64, &more[i]);
+	while (i-- > 0)
+		test_check(mqshm_buffer_release(me.client, &more[i]), "release");
+}
+
+static void prepare_connection(void)
+{
+	test_check(mqshm_connect(scene_runtime, "victim:out2", "witness:in2", NULL), "connect");
+}
+
+static void prepare_disconnection(void)
+{
+	struct mqshm_snapshot *snap;
+	size_t i;
+
+	test_check(mqshm_runtime_snapshot(scene_runtime, &snap), "snapshot");
+	for (i = 0; i < snap->n_connections; i++)
+		test_check(mqshm_disconnect(scene_runtime, snap->connections[i].id), "disconnect");
+	mqshm_snapshot_free(snap);
+}
+
+static void prepare_eventfd(void)
+{
+	prepare_pop_all();
+	test_check(mqshm_port_set_eventfd(me.in[0], eventfd(0, EFD_NONBLOCK)), "eventfd");
+}
+
+static void prepare_held_back(void)
+{
+	prepare_alloc();
+	test_check(mqshm_port_push(me.out[1], &buf, MQSHM_MORE), "push");
+	test_check(mqshm_port_pop(me.in[0], &copy), "pop");
+	prepare_alloc();
+}
+
+/* As a longjmp leaves it: busy, with the record of a push that was not made. */
+static void prepare_left(void)
+{
+	prepare_held_back();
+	me.client->control->busy = 1;
+	*me.client->cells.intent = MQSHM_INTENT(MQSHM_OP_PUSH, *me.out[1]->rings[0]->tx.tail & 1,
+						buf.number, 1, 1, me.out[1]->rings[0]->number);
+}
+
+/* -- the operations ------------------------------------------------------------ */
+
+static void run_push(void)
+{
+	mqshm_port_push(me.out[1], &buf, 0);
+}
+
+static void run_fan_out(void)
+{
+	mqshm_port_push(me.out[0], &buf, 0);
+}
+
+static void run_pop(void)
+{
+	mqshm_port_pop(me.in[0], &buf);
+}
+
+static void run_share(void)
+{
+	mqshm_buffer_share(me.client, &buf, &copy);
+}
+
+static void run_release(void)
+{
+	mqshm_buffer_release(me.client, &buf);
+}
+
+static void run_alloc(void)
+{
+	mqshm_buffer_alloc(me.client, 64, MQSHM_NO_WAIT, &buf);
+}
+
+static void run_flush(void)
+{
+	mqshm_client_flush(me.client);
+}
+
+static void run_port_flush(void)
+{
+	mqshm_port_flush(me.out[1]);
+}
+
+static void run_update(void)
+{
+	mqshm_client_update(me.client);
+}
+
+static void run_end(void)
+{
+	mqshm_port_end(me.out[0]);
+}
+
+static void run_wait(void)
+{
+	mqshm_wait(me.client, me.in, 1, mqshm_now_ns(), NULL);
+}
+
+static void run_arm(void)
+{
+	mqshm_port_arm(me.in[0]);
+}
+
+static void run_recover(void)
+{
+	mqshm_client_recover(me.client);
+}
+
+static void run_connect(void)
+{
+	mqshm_connect(scene_runtime, "victim:out2", "witness:in2", NULL);
+}
+
+/* The library lets go of a ring only where it has found it ended. */
+static void run_detach(void)
+{
+	if (client_enter(me.client))
+		return;
+	if (me.out[0]->n_rings)
+		mqshm_ring_detach(me.client, me.out[0]->rings[0], 0);
+	client_leave(me.client);
+}
+
+static void run_remove(void)
+{
+	mqshm_block_remove(me.block);
+}
+
+static void run_close(void)
+{
+	mqshm_client_close(me.client);
+}
+
+#define OPERATION(title, before, call, ...)	\
+	{ .name = title, .prepare = before, .run = call, __VA_ARGS__ }
+
+const struct operation operations[] = {
+	OPERATION("push", prepare_alloc, run_push),
+	OPERATION("push of a message that was popped", prepare_pop, run_push),
+	OPERATION("push to two connections", prepare_alloc, run_fan_out),
+	OPERATION("push of one's second reference", prepare_share, run_push),
+	OPERATION("pop", NULL, run_pop),
+	OPERATION("pop that publishes", prepare_pop, run_pop),
+	OPERATION("pop that finds nothing", prepare_pop_all, run_pop),
+	OPERATION("dup", prepare_alloc, run_share),
+	OPERATION("dup of a reference that others share", prepare_pop_second, run_share),
+	OPERATION("release of a second reference", prepare_share, run_release),
+	OPERATION("release of a reference that the peer shares", prepare_pop_second, run_release),
+	OPERATION("release of the only reference", prepare_alloc, run_release),
+	OPERATION("release into a full magazine", prepare_full_magazine, run_release),
+	OPERATION("flush", prepare_held_back, run_port_flush),
+	OPERATION("flush of all that was held back", prepare_held_back, run_flush),
+	OPERATION("lease", NULL, run_alloc),
+	OPERATION("return", prepare_spare, run_flush),
+	OPERATION("wait", NULL, run_wait),
+	OPERATION("wait that times out", prepare_eventfd, run_wait),
+	OPERATION("arm", prepare_eventfd, run_arm),
+	OPERATION("connect", NULL, run_connect, .flags = OPERATION_NO_CLIENT),
+	OPERATION("attach", prepare_connection, run_update),
+	OPERATION("detach", NULL, run_detach),
+	OPERATION("detach of what somebody took away", prepare_disconnection, run_update,
+		  .flags = OPERATION_CUT),
+	OPERATION("recover", prepare_left, run_recover, .flags = OPERATION_LEFT),
+	OPERATION("end", prepare_held_back, run_end),
+	OPERATION("remove", prepare_held_back, run_remove, .flags = OPERATION_ENDS),
+	OPERATION("close", prepare_held_back, run_close, .flags = OPERATION_ENDS),
+};
+
+const unsigned int n_operations = sizeof(operations) / sizeof(operations[0]);
+
+/* -- signals ------------------------------------------------------------------- */
+
+static sigjmp_buf before;
+
+static void trouble(const char *what, int error)
+{
+	if (scene_shared->trouble)
+		return;
+	scene_shared->trouble = what;
+	scene_shared->error = error;
+}
+
+/* What may be answered to a call that finds nothing, nobody, or no room. */
+static bool normal(int r)
+{
+	return r >= 0 || r == -EAGAIN || r == -ENOTCONN || r == -ENODATA || r == -EPIPE ||
+	       r == -ETIMEDOUT;
+}
+
+/*
+ * Uses everything once, with buffers of its own; returns what the first call said.
+ * All that follow must agree with it on whether the client is busy.
+ */
+static int use(void)
+{
+	struct mqshm_buffer mine = { .number = MQSHM_NO_BUFFER }, shared = mine, got = mine;
+	int first = mqshm_client_update(me.client), r;
+
+#define TRY(call) do {						\
+		r = call;					\
+		if (first == -EBUSY ? r != -EBUSY : !normal(r))	\
+			trouble(#call, r);			\
+	} while (0)
+
+	if (first != -EBUSY && !normal(first))
+		trouble("update", first);
+	TRY(mqshm_port_pop(me.in[0], &got));
+	TRY(mqshm_buffer_alloc(me.client, 64, MQSHM_NO_WAIT, &mine));
+	if (mine.number != MQSHM_NO_BUFFER) {
+		TRY(mqshm_buffer_share(me.client, &mine, &shared));
+		TRY(mqshm_port_push(me.out[1], &shared, 0));
+		TRY(mqshm_port_push(me.out[0], &mine, MQSHM_MORE));
+		mqshm_buffer_release(me.client, &shared);
+		mqshm_buffer_release(me.client, &mine);
+	}
+	if (got.number != MQSHM_NO_BUFFER)
+		TRY(mqshm_buffer_release(me.client, &got));
+	TRY(mqshm_wait(me.client, me.in, 1, MQSHM_NO_WAIT, NULL));
+	TRY(mqshm_client_flush(me.client));
+#undef TRY
+	return first == -EBUSY ? first : 0;
+}
+
+static void handle(int signal)
+{
+	(void)signal;
+	scene_shared->handled++;
+	if (scene_shared->handler == HANDLER_JUMP)
+		siglongjmp(before, 1);
+	scene_shared->answer = use();
+}
+
+static unsigned int my_connections(void)
+{
+	struct mqshm_snapshot *snap;
+	unsigned int n = 0;
+	size_t i;
+
+	test_check(mqshm_runtime_snapshot(scene_runtime, &snap), "snapshot");
+	for (i = 0; i < snap->n_connections; i++)
+		n += (snap->connections[i].from_block == mqshm_block_id(me.block)) +
+		     (snap->connections[i].to_block == mqshm_block_id(me.block));
+	mqshm_snapshot_free(snap);
+	return n;
+}
+
+/* A copy, after the operation: the client is as good as new. */
+static void work_on(void)
+{
+	unsigned int i, n = 0;
+	int r;
+
+	/* the first may find out only in its last call that a connection has ended */
+	for (i = 0; i < 4; i++) {
+		r = use();
+		if (r)
+			trouble("a client that is not busy", r);
+	}
+	for (i = 0; i < 4; i++) {
+		n += me.in[i] ? (unsigned int)mqshm_port_connections(me.in[i]) : 0;
+		n += me.out[i] ? (unsigned int)mqshm_port_connections(me.out[i]) : 0;
+	}
+	if (n != my_connections())
+		trouble("connections that the library knows", (int)n);
+	scene_shared->worked = 1;
+}
+
+void victim_run(const struct operation *op)
+{
+	struct sigaction action = { .sa_handler = handle };
+	struct mqshm_buffer first;
+
+	node_make(&me, "victim", 1, 2, 8, UINT64_MAX);
+	scene_await_connections(&me, 4);
+	node_alloc(&me, 64, &first);
+	node_push(&me, me.out[0], &first, 0);
+	while (!__atomic_load_n(&scene_shared->witness_ready, __ATOMIC_SEQ_CST) ||
+	       !__atomic_load_n(&scene_shared->peer_ready, __ATOMIC_SEQ_CST))
+		usleep(20);
+	if (op->prepare)
+		op->prepare();
+	sigaction(SIGUSR1, &action, NULL);
+	if (!sigsetjmp(before, 1)) {
+		step_begin();
+		op->run();
+	} else {
+		scene_shared->recovered = mqshm_client_recover(me.client);
+		if (scene_shared->recovered)
+			trouble("recover", scene_shared->recovered);
+	}
+	step_end();
+	if (!(op->flags & OPERATION_ENDS))
+		work_on();
+	raise(SIGSTOP);
+	_exit(0);
+}
