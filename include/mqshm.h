@@ -301,7 +301,15 @@ int mqshm_client_flush(struct mqshm_client *c);
  */
 int mqshm_client_update(struct mqshm_client *c);
 
-/* Completes or undoes the operation that a longjmp left. */
+/**
+ * mqshm_client_recover() - go on after a longjmp out of a call
+ *
+ * For a signal handler that leaves a call of the library by siglongjmp(): until then
+ * every call gives -EBUSY. Completes or undoes the operation and gives spare buffers
+ * back. What the call was to hand out, a message or a further reference, is lost to the
+ * program and stays in the client's hand until it leaves; a buffer that it was to take
+ * was taken if the next call with it gives -EINVAL.
+ */
 int mqshm_client_recover(struct mqshm_client *c);
 
 /* -- blocks and ports -------------------------------------------------------- */

@@ -101,6 +101,7 @@ int mqshm_block_create(struct mqshm_client *c, const char *name, const char *typ
 		.class_ = class_,
 		.ports = (uint32_t)n_ports,
 	};
+	sigset_t signals;
 	int r;
 
 	if (n_ports > UINT16_MAX || !name || strchr(name, ':') ||
@@ -110,8 +111,10 @@ int mqshm_block_create(struct mqshm_client *c, const char *name, const char *typ
 	r = client_enter(c);
 	if (r)
 		return r;
+	mqshm_client_hold_signals(&signals);
 	r = block_register(c, &args, ports, n_ports, out);
 	client_leave(c);
+	mqshm_client_let_signals(&signals);
 	return r;
 }
 
@@ -133,10 +136,12 @@ void mqshm_block_remove(struct mqshm_block *b)
 {
 	struct mqshm_client *c;
 	struct mqshm_block **link;
+	sigset_t signals;
 
 	if (!b)
 		return;
 	c = b->client;
+	mqshm_client_hold_signals(&signals);
 	/* After fork, or removed by force: only the memory is left. */
 	if (!client_enter(c)) {
 		block_detach(c, b);
@@ -150,6 +155,7 @@ void mqshm_block_remove(struct mqshm_block *b)
 		}
 	}
 	mqshm_block_free(b);
+	mqshm_client_let_signals(&signals);
 }
 
 uint64_t mqshm_block_id(const struct mqshm_block *b)

@@ -65,16 +65,19 @@ int mqshm_buffer_dup(struct mqshm_client *c, struct pool *p, uint32_t b, uint32_
 static inline void spare_take(struct mqshm_client *c, struct pool *p, uint32_t length,
 			      struct mqshm_buffer *out)
 {
-	uint32_t b = p->magazine[--p->spare];
+	uint32_t b = p->magazine[p->spare - 1];
 	struct mqshm_meta *meta = pool_meta(p, b);
 
-	c->spares--;
 	meta->alloc_ns = clock_cached(&c->clock);
 	meta->data_ns = meta->alloc_ns;
 	meta->serial++;
 	proto_bump(c->control->allocated, 1);
 	out->number = b;
 	out->length = length;
+	/* the program has it, and then the magazine has it no more: else a longjmp loses it */
+	proto_barrier();
+	p->spare--;
+	c->spares--;
 	/* a source does nothing but this: it neither releases nor finds a port empty */
 	mqshm_pool_offer(c, p);
 }

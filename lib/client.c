@@ -47,6 +47,23 @@ void mqshm_client_debug_leave(struct mqshm_client *c)
 }
 #endif
 
+void mqshm_client_hold_signals(sigset_t *old)
+{
+	static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT };
+	sigset_t all;
+	size_t i;
+
+	sigfillset(&all);
+	for (i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		sigdelset(&all, own[i]);
+	pthread_sigmask(SIG_BLOCK, &all, old);
+}
+
+void mqshm_client_let_signals(const sigset_t *old)
+{
+	pthread_sigmask(SIG_SETMASK, old, NULL);
+}
+
 int mqshm_client_ioctl(struct mqshm_client *c, unsigned int cmd, void *args)
 {
 	int r = c->dead ? -ESHUTDOWN : mqshm_sys_ioctl(c->fd, cmd, args);
@@ -203,10 +220,12 @@ static void client_unmap(struct mqshm_client *c)
 void mqshm_client_close(struct mqshm_client *c)
 {
 	struct mqshm_block *b;
+	sigset_t signals;
 	size_t i;
 
 	if (!c)
 		return;
+	mqshm_client_hold_signals(&signals);
 	if (client_alive(c) && c->control) {
 		if (!c->control->busy)
 			mqshm_client_publish(c);
@@ -225,6 +244,7 @@ void mqshm_client_close(struct mqshm_client *c)
 	free(c->rings);
 	free(c->name);
 	free(c);
+	mqshm_client_let_signals(&signals);
 }
 
 uint64_t mqshm_client_id(const struct mqshm_client *c)
@@ -264,7 +284,7 @@ static void rings_reap(struct mqshm_client *c)
 		mqshm_ring_reap(c, c->rings[i]);
 }
 
-__attribute__((cold, noinline)) int mqshm_client_sync(struct mqshm_client *c)
+static int sync_all(struct mqshm_client *c)
 {
 	struct mqshm_client_sync_args args;
 	int error = 0;
@@ -286,6 +306,17 @@ __attribute__((cold, noinline)) int mqshm_client_sync(struct mqshm_client *c)
 	c->known_gen = args.out_gen;
 	rings_reap(c);
 	return c->dead ? -ESHUTDOWN : error;
+}
+
+__attribute__((cold, noinline)) int mqshm_client_sync(struct mqshm_client *c)
+{
+	sigset_t signals;
+	int r;
+
+	mqshm_client_hold_signals(&signals);
+	r = sync_all(c);
+	mqshm_client_let_signals(&signals);
+	return r;
 }
 
 __attribute__((noinline)) int mqshm_client_publish(struct mqshm_client *c)
@@ -368,6 +399,7 @@ int mqshm_client_update(struct mqshm_client *c)
 
 int mqshm_client_recover(struct mqshm_client *c)
 {
+	struct mqshm_block *b;
 	size_t i;
 	int r;
 
@@ -380,6 +412,10 @@ int mqshm_client_recover(struct mqshm_client *c)
 	for (i = 0; i < c->n_rings; i++)
 		c->rings[i]->held_back = true;
 	c->pending = true;
+	for (b = c->blocks; b; b = b->next)
+		for (i = 0; i < b->n_ports; i++)
+			b->ports[i].turn = b->ports[i].burst = 0;
+	mqshm_pool_recover(c);
 	client_leave(c);
 	return mqshm_client_flush(c);
 }

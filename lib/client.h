@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <mqshm.h>
+#include <signal.h>
 
 #include "clock.h"
 #include "pool.h"
@@ -31,6 +32,7 @@ struct ring;
  * @forks: number of forks that had happened when it joined
  * @clock: time for timestamps
  * @spares: buffers in all magazines
+ * @lease: LEASE in progress: what came is told from what is in a magazine already
  * @n_refs: references dropped that the kernel has not been told of
  * @refs: their buffers; for a client without a toggle
  * @changed: something changed that the program was not told yet
@@ -66,6 +68,7 @@ struct mqshm_client {
 	unsigned int forks;
 	struct clock_cache clock;
 	uint32_t spares;
+	struct mqshm_lease_args lease;
 	uint32_t n_refs;
 	uint32_t refs[MQSHM_BATCH_MAX / 2];
 	bool changed;
@@ -134,6 +137,14 @@ static inline void client_leave(struct mqshm_client *c)
 		__atomic_store_n(&c->control->busy, 0, __ATOMIC_RELAXED);
 	mqshm_client_debug_leave(c);
 }
+
+/*
+ * Around what changes the lists of rings and blocks, allocates or maps: a handler that
+ * left it by longjmp would leave it half done. Signals wait until it is over, but for
+ * those that an instruction of its own raises. All of that is seldom.
+ */
+void mqshm_client_hold_signals(sigset_t *old);
+void mqshm_client_let_signals(const sigset_t *old);
 
 /* ioctl on its descriptor; takes note of the end of the client. */
 int mqshm_client_ioctl(struct mqshm_client *c, unsigned int cmd, void *args);

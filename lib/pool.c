@@ -39,7 +39,7 @@ static void pools_sort(struct mqshm_client *c)
 	}
 }
 
-int mqshm_pool_query(struct mqshm_client *c)
+static int pools_query(struct mqshm_client *c)
 {
 	struct mqshm_snapshot *snap;
 	size_t i;
@@ -61,13 +61,24 @@ int mqshm_pool_query(struct mqshm_client *c)
 	return 0;
 }
 
+int mqshm_pool_query(struct mqshm_client *c)
+{
+	sigset_t signals;
+	int r;
+
+	mqshm_client_hold_signals(&signals);
+	r = pools_query(c);
+	mqshm_client_let_signals(&signals);
+	return r;
+}
+
 static int pool_map_region(struct mqshm_client *c, const struct pool *p, uint32_t what,
 			   size_t bytes, bool writable, void **out)
 {
 	return mqshm_sys_map(c->fd, MQSHM_MMAP_OFFSET(what, p->index), bytes, writable, out);
 }
 
-int mqshm_pool_map(struct mqshm_client *c, struct pool *p)
+static int pool_map(struct mqshm_client *c, struct pool *p)
 {
 	void *w = NULL, *meta = NULL, *payload = NULL;
 	int r;
@@ -88,6 +99,17 @@ int mqshm_pool_map(struct mqshm_client *c, struct pool *p)
 	p->meta = meta;
 	p->payload = payload;
 	return 0;
+}
+
+int mqshm_pool_map(struct mqshm_client *c, struct pool *p)
+{
+	sigset_t signals;
+	int r;
+
+	mqshm_client_hold_signals(&signals);
+	r = pool_map(c, p);
+	mqshm_client_let_signals(&signals);
+	return r;
 }
 
 void mqshm_pool_unmap(struct pool *p)
@@ -137,33 +159,50 @@ const struct pool *mqshm_pool_lookup(const struct mqshm_client *c, uint32_t b)
 	return p && p->w ? p : NULL;
 }
 
+/* The entry first: what is counted is there, also after a longjmp. */
+static void magazine_add(struct mqshm_client *c, struct pool *p, uint32_t b)
+{
+	p->magazine[p->spare] = b;
+	proto_barrier();
+	p->spare++;
+	c->spares++;
+}
+
+/* What a LEASE brought, to the magazine. */
+static void lease_take(struct mqshm_client *c, struct pool *p)
+{
+	struct mqshm_lease_args *args = &c->lease;
+	uint32_t i;
+
+	for (i = args->out_count; i-- > 0;) {
+		if (i >= MQSHM_BATCH_MAX || p->spare == p->spare_max ||
+		    args->buffers[i] - p->first >= p->buffers)
+			continue;
+		magazine_add(c, p, args->buffers[i]);
+	}
+	proto_barrier();
+	args->out_count = 0;
+}
+
 int mqshm_pool_lease(struct mqshm_client *c, struct pool *p, bool wait,
 		     uint64_t deadline_ns)
 {
-	struct mqshm_lease_args args = {
-		.size = sizeof(args),
-		.flags = wait ? MQSHM_LEASE_F_WAIT : 0,
-		.pool = p->index,
-		.count = p->spare_max,
-		.gen = wait ? c->known_gen : 0,
-		.deadline_ns = wait ? clock_kernel_deadline(deadline_ns) : 0,
-	};
-	uint32_t i;
+	struct mqshm_lease_args *args = &c->lease;
 	int r = p->w ? 0 : mqshm_pool_map(c, p);
 
 	if (r)
 		return r;
-	r = mqshm_client_ioctl(c, MQSHM_IOC_LEASE, &args);
+	args->size = sizeof(*args);
+	args->flags = wait ? MQSHM_LEASE_F_WAIT : 0;
+	args->pool = p->index;
+	args->count = p->spare_max;
+	args->gen = wait ? c->known_gen : 0;
+	args->deadline_ns = wait ? clock_kernel_deadline(deadline_ns) : 0;
+	r = mqshm_client_ioctl(c, MQSHM_IOC_LEASE, args);
 	c->clock.stale = true;
 	if (r)
 		return r;
-	for (i = args.out_count; i-- > 0;) {
-		if (i >= MQSHM_BATCH_MAX || p->spare == p->spare_max ||
-		    args.buffers[i] - p->first >= p->buffers)
-			continue;
-		p->magazine[p->spare++] = args.buffers[i];
-		c->spares++;
-	}
+	lease_take(c, p);
 	return p->spare ? 0 : -EAGAIN;
 }
 
@@ -232,8 +271,7 @@ void mqshm_pool_take(struct mqshm_client *c, struct pool *p, uint32_t b)
 		if (p->spare == p->spare_max)
 			return;		/* the call failed: it stays in the hand */
 	}
-	p->magazine[p->spare++] = b;
-	c->spares++;
+	magazine_add(c, p, b);
 	mqshm_pool_offer(c, p);
 }
 
@@ -261,6 +299,50 @@ void mqshm_pool_return_all(struct mqshm_client *c)
 		r = mqshm_client_ioctl(c, MQSHM_IOC_RETURN, &args);
 		mqshm_pool_forget(c, r == -EINVAL);
 	}
+}
+
+static bool magazine_has(const struct pool *p, uint32_t b)
+{
+	uint32_t i;
+
+	for (i = 0; i < p->spare; i++) {
+		if (p->magazine[i] == b)
+			return true;
+	}
+	return false;
+}
+
+/* What RETURN took has hold 0; forgetting it may have stopped on the way. */
+static void magazine_recover(struct mqshm_client *c, struct pool *p)
+{
+	uint32_t i, n = p->spare, b;
+
+	p->spare = 0;
+	for (i = 0; i < n; i++) {
+		b = p->magazine[i];
+		if (c->cells.hold[b] == 1 && !magazine_has(p, b))
+			p->magazine[p->spare++] = b;
+	}
+}
+
+void mqshm_pool_recover(struct mqshm_client *c)
+{
+	struct mqshm_lease_args *args = &c->lease;
+	struct pool *p;
+	uint32_t i;
+
+	c->spares = 0;
+	for (i = 0; i < c->n_pools; i++) {
+		magazine_recover(c, &c->pools[i]);
+		c->spares += c->pools[i].spare;
+	}
+	if (!args->out_count)
+		return;
+	/* leased into an empty magazine, and none of it handed out yet */
+	p = &c->pools[args->pool];
+	c->spares -= p->spare;
+	p->spare = 0;
+	lease_take(c, p);
 }
 
 /* RELEASE of all that was dropped, after DUP of @b by @n if that is not 0. */

@@ -202,7 +202,9 @@ __attribute__((cold)) void mqshm_ring_detach(struct mqshm_client *c, struct ring
 					     uint32_t flags)
 {
 	struct mqshm_port *p = k->port;
+	sigset_t signals;
 
+	mqshm_client_hold_signals(&signals);
 	end_detach(c, k->number, k->out);
 	list_remove(c->rings, &c->n_rings, k);
 	list_remove(p->rings, &p->n_rings, k);
@@ -213,6 +215,7 @@ __attribute__((cold)) void mqshm_ring_detach(struct mqshm_client *c, struct ring
 	c->changed = true;
 	mqshm_ring_unmap(k);
 	free(k);
+	mqshm_client_let_signals(&signals);
 }
 
 __attribute__((cold)) bool mqshm_ring_reap(struct mqshm_client *c, struct ring *k)

@@ -11,7 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 
 H := selftests/host
 VARIANTS ?= plain asan
-TESTS := host_cells host_drain host_fail host_graph host_kill host_last host_lease host_race host_settle host_step host_storm host_wake
+TESTS := host_cells host_drain host_fail host_graph host_kill host_last host_lease host_race host_settle host_signal host_step host_storm host_wake
 OUT ?= build/host
 # other copies of the product's code, as for a mutation
 KMOD ?= kmod
@@ -35,7 +35,7 @@ USER_SRC := $(H)/sys.c $(H)/test.c $(H)/race.c
 STORM_SRC := $(addprefix $(H)/,storm_plan.c storm_node.c)
 # for those that step through an operation
 STEP_SRC := $(addprefix $(H)/,step.c scene.c victim.c)
-STEPPERS := host_step
+STEPPERS := host_signal host_step
 LIB_SRC := $(filter-out $(LIB)/sys.c,$(wildcard $(LIB)/*.c))
 FORWARDED := $(filter-out linux/mqshm.h,$(sort $(shell sed -n 's/^\#include <\(linux\/.*\)>.*/\1/p' $(KMOD)/*.[ch])))
 

@@ -11,9 +11,9 @@
  *
  * Instructions inside the module are passed over: nobody dies there.
  *
- * usage: host_step [--every N] [OPERATION [PEER]]
- *	--every 1: kills at each instruction, and not only at each of the first kind and
- *	one in N of the others (101)
+ * usage: host_step [--all] [OPERATION [PEER]]
+ *	--all: kills at each instruction, and not only at each of the first kind and one in
+ *	401 of the others
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -46,7 +46,7 @@ struct counts {
 	unsigned long wrong;
 };
 
-static unsigned long every = 101;
+static unsigned long every = 401;
 
 static bool all_free(void)
 {
@@ -140,10 +140,10 @@ int main(int argc, char **argv)
 	struct counts all = {};
 	unsigned int i, state;
 
-	if (argc > 2 && !strcmp(argv[1], "--every")) {
-		every = strtoul(argv[2], NULL, 0);
-		argc -= 2;
-		argv += 2;
+	if (argc > 1 && !strcmp(argv[1], "--all")) {
+		every = 1;
+		argc--;
+		argv++;
 	}
 	host_start();
 	scene_start();

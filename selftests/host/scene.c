@@ -12,7 +12,7 @@
 #define OUTLIVE_MS	20000	/* after that long somebody hangs */
 
 const char *const peer_state_names[PEER_STATES] = {
-	"alive", "waiting", "waiting for room", "waiting for a buffer", "dead", "closed", "cut",
+	"alive", "waiting", "dead", "closed", "waiting for room", "waiting for a buffer", "cut",
 	"ended",
 };
 

@@ -28,10 +28,10 @@
 enum peer_state {
 	PEER_ALIVE,
 	PEER_WAITING,		/* asleep in a wait for its inputs, having read them */
-	PEER_WAITING_ROOM,	/* asleep in a wait for room in its full output */
-	PEER_WAITING_BUFFER,	/* asleep in a wait for a buffer, all free ones in its hand */
 	PEER_DEAD,
 	PEER_CLOSED,		/* its block was removed */
+	PEER_WAITING_ROOM,	/* asleep in a wait for room in its full output */
+	PEER_WAITING_BUFFER,	/* asleep in a wait for a buffer, all free ones in its hand */
 	PEER_CUT,		/* the connections were taken away by somebody else */
 	PEER_ENDED,		/* it announced the end of its output */
 	PEER_STATES
