@@ -5,9 +5,9 @@
  *
  * After each instruction that changed the module's memory all are settled, in several
  * orders, every count compared, and everything put back. There, and at others between,
- * a copy of the client is really killed; the module settles it in its own way, every
- * count is compared, and copies of those who are left have to learn of it by themselves
- * and to go in order, after which every buffer is free.
+ * a copy of the client is really killed; the module settles it in its own way, and every
+ * count is compared. Where memory changed, copies of those who are left then have to learn
+ * of it by themselves and to go in order, after which every buffer is free.
  *
  * Instructions inside the module are passed over: nobody dies there.
  *
@@ -35,7 +35,7 @@ static const unsigned char orders[ORDERS][SCENE_PROCESSES] = {
  * @instructions: stepped through, outside of the module
  * @states: different ones of the module's memory
  * @settlements: of those, in one order or another
- * @kills: real ones
+ * @kills: real ones, and @outlived: with copies of the others who lived on
  * @wrong: points at which something was
  */
 struct counts {
@@ -43,6 +43,7 @@ struct counts {
 	unsigned long states;
 	unsigned long settlements;
 	unsigned long kills;
+	unsigned long outlived;
 	unsigned long wrong;
 };
 
@@ -87,16 +88,40 @@ static bool settles_in_orders(const struct scene *s, struct counts *counts)
 	return good;
 }
 
-static bool outlived(const struct scene *s)
+static bool dies(pid_t pid)
+{
+	int status;
+
+	host_kill(pid);
+	return host_wait(pid, -1, &status) == pid && WIFSIGNALED(status) &&
+	       WTERMSIG(status) == SIGKILL && !host_check();
+}
+
+/* A copy of the victim dies here, and those who are left are settled. */
+static bool kill_alone(const struct scene *s)
+{
+	struct scene copy;
+	unsigned int i;
+	bool good;
+
+	scene_copy(s, &copy, 1);
+	good = dies(copy.pids[VICTIM]);
+	for (i = PEER; i < SCENE_PROCESSES; i++)
+		if (s->pids[i])
+			host_bury(s->pids[i]);
+	good &= !host_check() && all_free();
+	host_restore();
+	return good;
+}
+
+/* A copy of the victim dies here, and copies of those who are left live on. */
+static bool kill_outlived(const struct scene *s)
 {
 	struct scene copy;
 	bool good;
-	int status;
 
-	scene_copy(s, &copy);
-	host_kill(copy.pids[VICTIM]);
-	good = host_wait(copy.pids[VICTIM], -1, &status) == copy.pids[VICTIM] &&
-	       WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && !host_check();
+	scene_copy(s, &copy, SCENE_PROCESSES);
+	good = dies(copy.pids[VICTIM]);
 	good &= scene_outlive(&copy);
 	good &= !host_check() && all_free();
 	host_restore();
@@ -109,12 +134,14 @@ static void point(const struct scene *s, bool changed, struct counts *counts)
 
 	if (changed) {
 		counts->states++;
-		good = settles_in_orders(s, counts);
+		counts->outlived++;
+		good = settles_in_orders(s, counts) & kill_outlived(s);
+	} else if (counts->instructions % every == 0) {
+		good = kill_alone(s);
+	} else {
+		return;
 	}
-	if (changed || counts->instructions % every == 0) {
-		counts->kills++;
-		good &= outlived(s);
-	}
+	counts->kills++;
 	if (!good && !counts->wrong++)
 		test_note("%s, peer %s: wrong after instruction %lu, at 0x%lx", s->op->name,
 			  peer_state_names[s->state], counts->instructions,
@@ -157,16 +184,17 @@ int main(int argc, char **argv)
 			    (argc < 3 || !strcmp(argv[2], peer_state_names[state])))
 				walk(&operations[i], state, &counts);
 		test_ok(!counts.wrong && counts.states > PEER_STATES,
-			"%s: %lu instructions, %lu states, %lu settlements, %lu kills, %lu wrong",
+			"%s: %lu instructions, %lu states, %lu settlements, %lu kills (%lu outlived), %lu wrong",
 			operations[i].name, counts.instructions, counts.states,
-			counts.settlements, counts.kills, counts.wrong);
+			counts.settlements, counts.kills, counts.outlived, counts.wrong);
 		all.instructions += counts.instructions;
 		all.states += counts.states;
 		all.settlements += counts.settlements;
 		all.kills += counts.kills;
+		all.outlived += counts.outlived;
 	}
-	test_note("%lu instructions, %lu states, %lu settlements, %lu kills", all.instructions,
-		  all.states, all.settlements, all.kills);
+	test_note("%lu instructions, %lu states, %lu settlements, %lu kills, %lu of them outlived",
+		  all.instructions, all.states, all.settlements, all.kills, all.outlived);
 	test_ok(host_stop() == 0, "nothing of the module is left");
 	return test_end();
 }

@@ -283,16 +283,16 @@ void scene_end(struct scene *s)
 	mqshm_runtime_close(scene_runtime);
 }
 
-void scene_copy(const struct scene *s, struct scene *copy)
+void scene_copy(const struct scene *s, struct scene *copy, unsigned int n)
 {
 	unsigned int i;
 
 	*copy = *s;
-	for (i = 0; i < SCENE_PROCESSES; i++)
+	for (i = 0; i < n; i++)
 		if (s->pids[i])
 			copy->pids[i] = step_clone(s->pids[i]);
 	host_save();
-	for (i = 0; i < SCENE_PROCESSES; i++)
+	for (i = 0; i < n; i++)
 		if (s->pids[i])
 			host_adopt(s->pids[i], copy->pids[i]);
 }

@@ -123,8 +123,8 @@ void scene_start(void);
 void scene_begin(struct scene *s, const struct operation *op, enum peer_state state);
 void scene_end(struct scene *s);
 
-/* Copies of all who live, which have taken their places. Undone by host_restore(). */
-void scene_copy(const struct scene *s, struct scene *copy);
+/* Copies of the first @n, if they live, which take their places until host_restore(). */
+void scene_copy(const struct scene *s, struct scene *copy, unsigned int n);
 /* Whether all who are left in the copy learn of a death by themselves, and leave. */
 bool scene_outlive(struct scene *copy);
 
