@@ -32,7 +32,7 @@ LDFLAGS_tsan := $(WRAPPED:%=-Wl,--wrap=%)
 
 KERNEL_SRC := $(wildcard $(KMOD)/*.c) $(addprefix $(H)/,arena.c sync.c gate.c task.c clone.c vfs.c check.c)
 USER_SRC := $(H)/sys.c $(H)/test.c $(H)/race.c
-STORM_SRC := $(addprefix $(H)/,storm_plan.c storm_node.c)
+STORM_SRC := $(addprefix $(H)/,storm_plan.c storm_edge.c storm_node.c)
 # for those that step through an operation
 STEP_SRC := $(addprefix $(H)/,step.c scene.c victim.c)
 STEPPERS := host_signal host_step

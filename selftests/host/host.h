@@ -4,7 +4,8 @@
  * children, its memory shared by all of them.
  *
  * The process that calls host_start() is the monitor: it starts the others, and
- * when one is dead does what the kernel does then. One thread of it at a time.
+ * when one is dead does what the kernel does then. One thread of it at a time, but
+ * two may wait for different children and settle them side by side.
  */
 #ifndef HOST_H
 #define HOST_H

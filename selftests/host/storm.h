@@ -68,7 +68,7 @@ struct plan {
 };
 
 /**
- * struct node_report - what a node tells of itself
+ * struct storm_report - what a node tells of itself
  * @starts: how often it was started; written by the monitor
  * @messages: that it popped
  * @connections: how many its inputs and its outputs have, by MQSHM_DIR_*
@@ -106,15 +106,16 @@ void port_name(char name[NAME_BYTES], unsigned int node, unsigned int dir, unsig
 /* Numbers of its own for one life of a process, or for one purpose. */
 uint64_t seed_derive(uint64_t seed, uint64_t who, uint64_t life);
 
-/* storm_node.c: both never return. */
+/* storm_node.c: a node, from its start to its death. */
 __attribute__((noreturn)) void storm_node(struct storm *storm, struct mqshm_runtime *rt,
 					  unsigned int node);
-__attribute__((noreturn)) void storm_meddler(struct storm *storm, uint64_t life);
-/* Whether it is there now; errors that a storm brings with it are none. */
-bool edge_connect(struct storm *storm, struct mqshm_runtime *rt, unsigned int edge);
+
+/* storm_edge.c: makes it if it is missing and both ends are there. */
+void edge_connect(struct storm *storm, struct mqshm_runtime *rt, unsigned int edge);
 /* The connection of an edge in a snapshot, NULL if there is none that is open. */
 const struct mqshm_connection_record *edge_find(const struct plan *plan,
 						const struct mqshm_snapshot *snap,
 						unsigned int edge);
+__attribute__((noreturn)) void storm_meddler(struct storm *storm, uint64_t life);
 
 #endif /* HOST_STORM_H */
