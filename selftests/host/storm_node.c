@@ -164,11 +164,14 @@ static void payload_check(struct life *l, const struct held *h, const char *when
 		payload_wrong(l, h, when);
 }
 
-/* What is left in a new buffer of an allocation before; it may be half written. */
+/*
+ * What is left in a new buffer of an allocation before; it may be half written, or the
+ * copy of another one, if who made it to change it died before that.
+ */
 static void id_check(struct life *l, struct held *h)
 {
 	memcpy(&h->mark, mqshm_buffer_data(l->n.client, &h->buf), sizeof(h->mark));
-	if (h->mark.sum == mark_sum(&h->mark) &&
+	if (h->mark.sum == mark_sum(&h->mark) && (h->mark.id & 0xfffff) == h->buf.number &&
 	    h->mark.id >= mqshm_buffer_id(l->n.client, &h->buf))
 		payload_wrong(l, h, "allocated, was");
 }
