@@ -114,20 +114,34 @@ static void source(struct node *n, uint64_t begun)
 	}
 }
 
-/* Shares now and then, and writes what nobody else has. */
+/* What nobody else has. */
+static void stamp_change(struct node *n, const struct mqshm_buffer *buf)
+{
+	struct stamp *s = mqshm_buffer_data(n->client, buf);
+
+	s->sequence++;
+	s->sum = stamp_sum(s);
+}
+
+/* Shares now and then, and writes what it may, or a copy. */
 static void forward_one(struct node *n, struct mqshm_buffer *buf, uint64_t i)
 {
 	struct mqshm_buffer copy;
-	struct stamp *s;
+	int r;
 
 	stamp_check(n, buf);
 	if (i & 1) {
 		test_check(mqshm_buffer_share(n->client, buf, &copy), "share");
 		test_check(mqshm_buffer_release(n->client, &copy), "release");
-	} else if (mqshm_buffer_is_sole(n->client, buf)) {
-		s = mqshm_buffer_data(n->client, buf);
-		s->sequence++;
-		s->sum = stamp_sum(s);
+	} else if (i & 2) {
+		if (mqshm_buffer_is_sole(n->client, buf))
+			stamp_change(n, buf);
+	} else {
+		r = mqshm_buffer_make_writable(n->client, buf, MQSHM_NO_WAIT);
+		if (!r)
+			stamp_change(n, buf);
+		else if (r != -EAGAIN)
+			test_die("make writable", r);
 	}
 }
 

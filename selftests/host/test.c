@@ -26,9 +26,9 @@ const char *__tsan_default_options(void)
 
 static unsigned int races;
 
-/* It calls this with each report. */
+/* It calls this with each report, under locks of its own: no place to find that one was killed. */
 void __tsan_on_report(const void *report);
-void __tsan_on_report(const void *report)
+__attribute__((no_sanitize("thread"))) void __tsan_on_report(const void *report)
 {
 	(void)report;
 	__atomic_fetch_add(&races, 1, __ATOMIC_RELAXED);
