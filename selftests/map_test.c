@@ -11,7 +11,6 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -684,59 +683,6 @@ TEST_F(map, rmmod_under_a_payload_mapping_is_refused)
 	EXPECT_EQ(-1, syscall(SYS_delete_module, "mqshm", O_NONBLOCK));
 	EXPECT_EQ(EWOULDBLOCK, errno);
 	EXPECT_EQ(0, touch(payload, true));
-}
-
-/* -- shortage ------------------------------------------------------------ */
-
-#define CGROUP	"/sys/fs/cgroup/mqshm-test"
-
-static int file_put(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY);
-	ssize_t n = fd < 0 ? -1 : write(fd, value, strlen(value));
-
-	if (fd >= 0)
-		close(fd);
-	return n < 0 ? -errno : 0;
-}
-
-static void fill_cgroup(void *arg)
-{
-	int fd;
-
-	must(file_put(CGROUP "/cgroup.procs", "0") == 0);
-	fd = runtime_create_fd(runtime_name(), 0);
-	must(fd >= 0);
-	must(pool_create(fd, "large", 65536, 1024, NULL) == -ENOMEM);
-	/* what the attempt took is free again */
-	must(pool_create(fd, "small", 65536, 64, NULL) == 0);
-	must(pool_create(fd, "again", 65536, 1024, NULL) == -ENOMEM);
-}
-
-/* Said when the pool is made, by an error, not by a kill or a SIGBUS later. */
-TEST(shortage_is_enomem_at_creation)
-{
-	int rc;
-
-	file_put("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
-	if (mkdir(CGROUP, 0755) && errno != EEXIST)
-		SKIP(return, "no cgroup v2");
-	if (file_put(CGROUP "/memory.max", "16777216")) {
-		rmdir(CGROUP);
-		SKIP(return, "no memory controller");
-	}
-	file_put(CGROUP "/memory.swap.max", "0");
-	rc = reap(spawn(fill_cgroup, NULL));
-	rmdir(CGROUP);
-	EXPECT_EQ(0, rc);
-}
-
-TEST(more_than_there_is_is_enomem)
-{
-	int fd = runtime_create_fd(runtime_name(), 0);
-
-	ASSERT_LE(0, fd);
-	EXPECT_EQ(-ENOMEM, pool_create(fd, "pool", MQSHM_BUFFER_BYTES_MAX, 65536, NULL));
 }
 
 TEST_HARNESS_MAIN
