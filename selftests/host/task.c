@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -280,8 +281,8 @@ static void process_is(struct host_process *process, struct task_struct *t, pid_
 pid_t host_fork(void)
 {
 	struct host_process *process;
+	pid_t pid, monitor = getpid();
 	struct task_struct *t;
-	pid_t pid;
 
 	host_enter();
 	process = host_process_new(-1, current->process);
@@ -295,9 +296,14 @@ pid_t host_fork(void)
 	if (pid < 0)
 		host_bug("fork: %m");
 	process_is(process, t, pid ? pid : getpid());
-	if (!pid)
-		host_task = t;
-	return pid;
+	if (pid)
+		return pid;
+	host_task = t;
+	/* nobody is left behind if the monitor crashes, or did so just now */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != monitor)
+		_exit(1);
+	return 0;
 }
 
 void host_thread_begin(void)
