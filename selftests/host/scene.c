@@ -165,8 +165,14 @@ static void peer(void)
 	}
 	test_check(mqshm_client_flush(n.client), "flush");
 	show(&scene_shared->peer_ready);
-	while (!seen(&scene_shared->peer_then))
+	while (!seen(&scene_shared->peer_then)) {
 		usleep(20);
+		if (!seen(&scene_shared->give_back) || scene_shared->given_back)
+			continue;
+		test_check(mqshm_buffer_release(n.client, &kept), "release");
+		test_check(mqshm_client_flush(n.client), "flush");
+		show(&scene_shared->given_back);
+	}
 	peer_do(&n, (enum peer_state)(scene_shared->peer_then - 1));
 	live_on(&n);
 }

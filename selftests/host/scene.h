@@ -71,6 +71,7 @@ enum scene_handler {
  * struct scene_shared - what the processes and the monitor tell each other
  * @peer_ready: the peer has pushed its messages
  * @witness_ready: the witness has its message
+ * @give_back: the peer is to give back the reference that it kept, and @given_back: has
  * @peer_then: what the peer does next, and @peer_done: has done
  * @copy: a copy of the victim runs: once the operation is over it works on
  * @handler: what it does when a signal comes
@@ -84,6 +85,8 @@ enum scene_handler {
 struct scene_shared {
 	int peer_ready;
 	int witness_ready;
+	int give_back;
+	int given_back;
 	int peer_then;
 	int peer_done;
 	int copy;

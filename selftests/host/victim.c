@@ -50,6 +50,24 @@ static void prepare_spare(void)
 	test_check(mqshm_buffer_release(me.client, &buf), "release");
 }
 
+/* What the last record tells of is what the next call of the kernel changes. */
+static void prepare_released(void)
+{
+	prepare_share();
+	test_check(mqshm_buffer_release(me.client, &copy), "release");
+	test_check(mqshm_buffer_release(me.client, &buf), "release");
+}
+
+static void prepare_came_back(void)
+{
+	prepare_pop_second();
+	test_check(mqshm_client_flush(me.client), "flush");
+	test_check(mqshm_buffer_release(me.client, &buf), "release");
+	__atomic_store_n(&scene_shared->give_back, 1, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&scene_shared->given_back, __ATOMIC_SEQ_CST))
+		usleep(20);
+}
+
 /* The magazine is as full as it may be, and one more is in the hand. */
 static void prepare_full_magazine(void)
 {
@@ -215,7 +233,9 @@ const struct operation operations[] = {
 	OPERATION("flush", prepare_held_back, run_port_flush),
 	OPERATION("flush of all that was held back", prepare_held_back, run_flush),
 	OPERATION("lease", NULL, run_alloc),
+	OPERATION("lease of what was released and came back", prepare_came_back, run_alloc),
 	OPERATION("return", prepare_spare, run_flush),
+	OPERATION("return of what was released", prepare_released, run_flush),
 	OPERATION("wait", NULL, run_wait),
 	OPERATION("wait that times out", prepare_eventfd, run_wait),
 	OPERATION("arm", prepare_eventfd, run_arm),
