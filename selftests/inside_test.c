@@ -212,7 +212,7 @@ static void die(struct __test_metadata *_metadata, int fd, struct plan *plan)
 static void die_often(struct __test_metadata *_metadata, FIXTURE_DATA(inside) *self,
 		      const FIXTURE_VARIANT(inside) *variant, enum way way)
 {
-	unsigned int n = rounds(2, 40) ?: 1;
+	unsigned int n = rounds(2, 30) ?: 1;
 	struct plan plan = {
 		.step = variant->step, .by_hand = variant->by_hand, .way = way,
 		.done = self->done,

@@ -12,8 +12,6 @@
 #include "graph.h"
 #include "mqshm_test.h"
 
-#define BUFFERS		64
-
 enum role { SOURCE, FORWARDER, SINK, SECOND_SINK, ROLES };
 
 static const char *const names[ROLES] = { "source", "forwarder", "sink", "second" };
@@ -198,10 +196,13 @@ FIXTURE(kill)
 FIXTURE_VARIANT(kill)
 {
 	unsigned int roles;
+	unsigned int buffers;
 };
 
-FIXTURE_VARIANT_ADD(kill, chain) { .roles = 3 };
-FIXTURE_VARIANT_ADD(kill, fan_out) { .roles = 4 };
+FIXTURE_VARIANT_ADD(kill, chain) { .roles = 3, .buffers = 64 };
+FIXTURE_VARIANT_ADD(kill, fan_out) { .roles = 4, .buffers = 64 };
+/* Everybody waits for buffers all the time. */
+FIXTURE_VARIANT_ADD(kill, chain_of_3_buffers) { .roles = 3, .buffers = 3 };
 
 static void start(FIXTURE_DATA(kill) *self, enum role role)
 {
@@ -285,7 +286,8 @@ FIXTURE_SETUP(kill)
 {
 	self->fd = runtime_create_fd(runtime_name(), 0);
 	ASSERT_LE(0, self->fd) TH_LOG("%s: is the module loaded?", DEVICE);
-	ASSERT_EQ(0, pool_create(self->fd, "pool", sizeof(struct message), BUFFERS, NULL));
+	ASSERT_EQ(0, pool_create(self->fd, "pool", sizeof(struct message),
+				 variant->buffers, NULL));
 	stage = shared_memory(sizeof(*stage));
 	self->seed = random_seed();
 	self->roles = variant->roles;
@@ -302,7 +304,7 @@ FIXTURE_TEARDOWN(kill)
 
 TEST_F_TIMEOUT(kill, at_random_moments, 1800)
 {
-	unsigned int kills = rounds(120, 2000);
+	unsigned int kills = rounds(80, 700);
 	struct tally t;
 
 	for (unsigned int i = 0; i < kills; i++) {
@@ -356,7 +358,7 @@ TEST_F(kill, producer_is_told)
 /* All at once, again and again. */
 TEST_F_TIMEOUT(kill, everybody, 1800)
 {
-	unsigned int cycles = rounds(20, 300);
+	unsigned int cycles = rounds(14, 300);
 	struct tally t;
 
 	for (unsigned int i = 0; i < cycles; i++) {
