@@ -223,7 +223,7 @@ FIXTURE_TEARDOWN(asleep)
 	struct tally t;
 
 	close(self->peer);
-	EXPECT_EQ(0, tally_wait_free(self->fd, &t, 5000));
+	EXPECT_EQ(0, tally_wait_free(self->fd, &t, PATIENCE_MS));
 	EXPECT_EQ(0U, t.state & MQSHM_STATE_TAINTED);
 }
 
@@ -259,7 +259,7 @@ TEST_F(asleep, kill)
 	ASSERT_TRUE(victim_await_asleep(pid));
 	EXPECT_EQ(0, stage->seen) TH_LOG("it did not sleep");
 	kill(pid, SIGKILL);
-	ASSERT_EQ(256 + SIGKILL, reap_within(pid, 5000)) TH_LOG("the kill did not end its sleep");
+	ASSERT_EQ(256 + SIGKILL, reap_within(pid, PATIENCE_MS)) TH_LOG("the kill did not end its sleep");
 	expect_settled(_metadata, self);
 }
 
@@ -280,14 +280,14 @@ TEST_F(asleep, kill_after_a_stop)
 	ASSERT_TRUE(victim_await_asleep(pid));
 	EXPECT_EQ(0, stage->seen) TH_LOG("it did not sleep on");
 	kill(pid, SIGKILL);
-	ASSERT_EQ(256 + SIGKILL, reap_within(pid, 5000)) TH_LOG("the kill did not end its sleep");
+	ASSERT_EQ(256 + SIGKILL, reap_within(pid, PATIENCE_MS)) TH_LOG("the kill did not end its sleep");
 	expect_settled(_metadata, self);
 }
 
 /* Nobody sleeps on in a runtime that is gone; its death after that is nobody's. */
 TEST_F(asleep, runtime_removed_by_force)
 {
-	uint64_t deadline = after_ms(5000);
+	uint64_t deadline = after_ms(PATIENCE_MS);
 	pid_t pid = spawn(victim, variant->fall_asleep);
 
 	ASSERT_TRUE(victim_await_asleep(pid));
@@ -373,7 +373,7 @@ TEST_F(line, next_gets_what_was_promised_to_the_dead)
 		for (unsigned int spin = random_next(&seed) % 20000; spin; spin--)
 			__asm__ __volatile__("");
 		slay(first);
-		ASSERT_EQ(0, reap_within(second, 5000)) TH_LOG("death %u: nobody is next", i);
+		ASSERT_EQ(0, reap_within(second, PATIENCE_MS)) TH_LOG("death %u: nobody is next", i);
 		ASSERT_EQ(0, lease(self->holder, 0, 1, &l));
 	}
 }

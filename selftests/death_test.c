@@ -130,7 +130,7 @@ TEST_F(death, kill_of_a_stopped_process)
 
 static bool await_exiting(int fd)
 {
-	uint64_t deadline = after_ms(5000);
+	uint64_t deadline = after_ms(PATIENCE_MS);
 	struct mqshm_client_record r;
 
 	if (!victim_await())
@@ -170,7 +170,7 @@ static bool core_begin(void)
 
 static bool core_read(void)
 {
-	uint64_t deadline = after_ms(5000);
+	uint64_t deadline = after_ms(PATIENCE_MS);
 	int err;
 
 	/* ENXIO: the handler is not there yet */
@@ -209,7 +209,7 @@ TEST_F(death, core_dump)
 	EXPECT_EQ(0, waitpid(pid, NULL, WNOHANG));
 	EXPECT_TRUE(core_read());
 	core_end();
-	EXPECT_EQ(256 + SIGABRT, reap_within(pid, 5000));
+	EXPECT_EQ(256 + SIGABRT, reap_within(pid, PATIENCE_MS));
 	EXPECT_SETTLED(MQSHM_DEPARTED_EXIT);
 }
 
@@ -247,7 +247,7 @@ TEST_F(death, ptrace_exit_stop)
 
 	EXPECT_EXITING();
 	EXPECT_EQ(0, ptrace(PTRACE_CONT, pid, NULL, NULL));
-	EXPECT_EQ(256 + SIGKILL, reap_within(pid, 5000));
+	EXPECT_EQ(256 + SIGKILL, reap_within(pid, PATIENCE_MS));
 	EXPECT_SETTLED(MQSHM_DEPARTED_EXIT);
 }
 
@@ -264,13 +264,13 @@ static void trace_and_die(void *arg)
 TEST_F(death, tracer_of_an_exit_stop_dies)
 {
 	pid_t tracer = spawn(trace_and_die, NULL);
-	uint64_t deadline = after_ms(5000);
+	uint64_t deadline = after_ms(PATIENCE_MS);
 
 	while (!stage->go && now_ns() < deadline)
 		sleep_us(500);
 	EXPECT_EXITING();
 	slay(tracer);
-	EXPECT_TRUE(victim_gone_within(self->fd, 5000, &self->departed));
+	EXPECT_TRUE(victim_gone_within(self->fd, PATIENCE_MS, &self->departed));
 	EXPECT_SETTLED(MQSHM_DEPARTED_EXIT);
 }
 
@@ -289,7 +289,7 @@ static void exec_with(struct __test_metadata *_metadata, FIXTURE_DATA(death) *se
 	pid_t pid = spawn(hold_and_exec, &flags);
 
 	ASSERT_TRUE(victim_await());
-	EXPECT_TRUE(victim_gone_within(self->fd, 5000, &self->departed));
+	EXPECT_TRUE(victim_gone_within(self->fd, PATIENCE_MS, &self->departed));
 	EXPECT_EQ(0, kill(pid, 0));
 	EXPECT_SETTLED(MQSHM_DEPARTED_EXIT);
 	slay(pid);
@@ -368,7 +368,7 @@ TEST_F(death, close_while_another_thread_sleeps)
 	close(fd);
 	ASSERT_EQ(0, pthread_join(thread, &result));
 	EXPECT_EQ(-ETIMEDOUT, (long)result);
-	EXPECT_TRUE(victim_gone_within(self->fd, 1000, &self->departed));
+	EXPECT_TRUE(victim_gone_within(self->fd, PATIENCE_MS, &self->departed));
 	EXPECT_SETTLED(MQSHM_DEPARTED_RELEASE);
 }
 
@@ -424,7 +424,7 @@ TEST_F(death, thread_with_descriptors_of_its_own_ends)
 	ASSERT_EQ(0, pthread_create(&thread, NULL, join_apart, &fd));
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	/* joined is: has no memory any more, and files go after that */
-	EXPECT_TRUE(victim_gone_within(self->fd, 5000, &self->departed));
+	EXPECT_TRUE(victim_gone_within(self->fd, PATIENCE_MS, &self->departed));
 	EXPECT_SETTLED(MQSHM_DEPARTED_RELEASE);
 	EXPECT_GT(0, lease(fd, 0, 1, &l));
 }

@@ -90,7 +90,7 @@ FIXTURE_TEARDOWN(direct)
 	slow_disk_close(&disk);
 	close(self->other);
 	munmap(self->payload, variant->buffers * PAGE);
-	EXPECT_EQ(0, tally_wait_free(self->fd, &t, 5000));
+	EXPECT_EQ(0, tally_wait_free(self->fd, &t, PATIENCE_MS));
 	EXPECT_EQ(0U, t.state & MQSHM_STATE_TAINTED);
 }
 
@@ -178,7 +178,7 @@ static void read_and_detach(void *arg)
 /* The victim, with all its reads waiting in the disk. */
 static pid_t start_victim(struct __test_metadata *_metadata, void (*fn)(void *), struct way *way)
 {
-	uint64_t deadline = after_ms(10000);
+	uint64_t deadline = after_ms(PATIENCE_MS);
 	pid_t pid = spawn(fn, way);
 
 	EXPECT_TRUE(victim_await());
@@ -234,7 +234,7 @@ static void expect_parked(struct __test_metadata *_metadata, FIXTURE_DATA(direct
 	EXPECT_EQ(stage->hold, slow_disk_waiting(&disk)) TH_LOG("the reads were in flight till now");
 	ASSERT_EQ(0, slow_disk_finish(&disk));
 	EXPECT_EQ(0U, slow_disk_waiting(&disk));
-	EXPECT_TRUE(victim_gone_within(self->fd, 10000, &self->departed));
+	EXPECT_TRUE(victim_gone_within(self->fd, PATIENCE_MS, &self->departed));
 	EXPECT_EQ(how, self->departed.how);
 	EXPECT_EQ(stage->hold, self->departed.refs);
 	EXPECT_EQ(0U, differ(self, 0, OURS)) TH_LOG("the reads wrote into others' buffers");
@@ -256,7 +256,7 @@ TEST_F(direct, exit)
 	NEED_DISK();
 	pid = start_victim(_metadata, read_and_exit, WAY(MQSHM_JOIN_F_DIRECT_IO));
 	stage->go = 1;
-	EXPECT_EQ(0, reap_within(pid, 5000));
+	EXPECT_EQ(0, reap_within(pid, PATIENCE_MS));
 	expect_parked(_metadata, self, variant->buffers, MQSHM_DEPARTED_EXIT);
 }
 

@@ -169,7 +169,7 @@ static int begin(void)
 /* Until all threads that shall be inside are. */
 static bool await_inside(const struct plan *plan)
 {
-	uint64_t deadline = after_ms(10000);
+	uint64_t deadline = after_ms(PATIENCE_MS);
 
 	while (!plan->done[0] || (plan->way == KILL_BOTH && !plan->done[1])) {
 		if (now_ns() > deadline)
@@ -196,7 +196,7 @@ static void die(struct __test_metadata *_metadata, int fd, struct plan *plan)
 		ASSERT_EQ(0, runtime_remove(fd, MQSHM_REMOVE_F_FORCE, NULL));
 		stage->go = 1;
 	}
-	ASSERT_EQ(killed ? 256 + SIGKILL : 0, reap_within(pid, 10000));
+	ASSERT_EQ(killed ? 256 + SIGKILL : 0, reap_within(pid, PATIENCE_MS));
 	ASSERT_EQ(0, tally_take(fd, &t));
 	ASSERT_EQ(0U, t.clients);
 	/* nobody needs the counts of a runtime that is removed, and they may be stored to */

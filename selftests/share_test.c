@@ -200,7 +200,7 @@ TEST_F(share, clone_vm_child_lives_on)
 	ASSERT_TRUE(victim_await());
 	EXPECT_TRUE(victim_listed(self->fd));
 	slay(pid);
-	EXPECT_TRUE(victim_gone_within(self->fd, 5000, &self->departed));
+	EXPECT_TRUE(victim_gone_within(self->fd, PATIENCE_MS, &self->departed));
 	EXPECT_SETTLED(MQSHM_DEPARTED_EXIT);
 	EXPECT_EQ(SIGBUS, victim_go());
 	stage->helper = 0;
@@ -218,7 +218,7 @@ TEST_F(share, clone_vm_and_files_child_lives_on)
 	EXPECT_EQ(-1, victim_go()) TH_LOG("its pages are as they were");
 	EXPECT_EXITING();
 	kill(stage->helper, SIGKILL);
-	EXPECT_TRUE(victim_gone_within(self->fd, 5000, &self->departed));
+	EXPECT_TRUE(victim_gone_within(self->fd, PATIENCE_MS, &self->departed));
 	EXPECT_SETTLED(MQSHM_DEPARTED_EXIT);
 	stage->helper = 0;
 }
@@ -242,7 +242,7 @@ TEST_F(share, vfork_child_lives_on)
 	ASSERT_TRUE(victim_await());
 	EXPECT_TRUE(victim_listed(self->fd));
 	slay(pid);
-	EXPECT_TRUE(victim_gone_within(self->fd, 5000, &self->departed));
+	EXPECT_TRUE(victim_gone_within(self->fd, PATIENCE_MS, &self->departed));
 	EXPECT_SETTLED(MQSHM_DEPARTED_EXIT);
 	EXPECT_EQ(0, kill(stage->helper, 0));
 }

@@ -100,7 +100,7 @@ FIXTURE_TEARDOWN(oom)
 
 	if (!self->made)
 		return;
-	EXPECT_EQ(0, tally_wait_free(self->fd, &t, 5000));
+	EXPECT_EQ(0, tally_wait_free(self->fd, &t, PATIENCE_MS));
 	EXPECT_EQ(0U, t.state & MQSHM_STATE_TAINTED);
 	close(self->fd);
 	cgroup_remove();
@@ -186,10 +186,10 @@ static void kill_by_shortage(struct __test_metadata *_metadata, FIXTURE_DATA(oom
 		sleep_us(500);
 	ASSERT_TRUE(victim_await_asleep(other));
 	stage->go = 1;
-	EXPECT_EQ(256 + SIGKILL, reap_within(pid, 20000));
+	EXPECT_EQ(256 + SIGKILL, reap_within(pid, PATIENCE_MS));
 	EXPECT_LT(self->kills, cgroup_kills()) TH_LOG("not for want of memory");
 	EXPECT_FALSE(victim_listed(self->fd));
-	EXPECT_EQ(0, reap_within(other, 5000)) TH_LOG("who waited got nothing");
+	EXPECT_EQ(0, reap_within(other, PATIENCE_MS)) TH_LOG("who waited got nothing");
 }
 
 TEST_F(oom, kill)
@@ -235,8 +235,8 @@ TEST_F(oom, kill_of_the_whole_cgroup)
 	while (stage->ready == 1)
 		sleep_us(500);
 	stage->go = 1;
-	EXPECT_EQ(256 + SIGKILL, reap_within(pid, 20000));
-	EXPECT_EQ(256 + SIGKILL, reap_within(other, 5000));
+	EXPECT_EQ(256 + SIGKILL, reap_within(pid, PATIENCE_MS));
+	EXPECT_EQ(256 + SIGKILL, reap_within(other, PATIENCE_MS));
 	EXPECT_SETTLED(MQSHM_DEPARTED_EXIT);
 }
 

@@ -9,8 +9,6 @@
 
 #include "victim.h"
 
-#define PATIENCE_MS	10000
-
 struct stage *stage;
 
 int victim_runtime(unsigned int buffer_bytes, unsigned int buffers, unsigned int hold)

@@ -95,7 +95,7 @@ FIXTURE_TEARDOWN(name) \
 	struct tally t; \
 	if (stage->helper) \
 		kill(stage->helper, SIGKILL); \
-	EXPECT_EQ(0, tally_wait_free(self->fd, &t, 5000)); \
+	EXPECT_EQ(0, tally_wait_free(self->fd, &t, PATIENCE_MS)); \
 	EXPECT_EQ(0U, t.state & MQSHM_STATE_TAINTED); \
 }
 
