@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "mqshm_test.h"
+#include "notice.h"
 
 #define OWNER		1000
 #define MEMBER		1001
@@ -387,6 +388,78 @@ TEST(descriptor_of_root_gives_no_rights)
 
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(0, reap(spawn(join_passed_descriptor, &fd)));
+}
+
+/* -- monitors ------------------------------------------------------------- */
+
+static char private_name[MQSHM_RUNTIME_NAME_LEN];
+
+/**
+ * struct stranger - a child of another user that watches which runtimes there are
+ * @fd: a monitor that it inherits, or -1: it opens one
+ * @ready: it watches
+ */
+struct stranger {
+	int fd;
+	volatile int ready;
+};
+
+static void stranger(void *arg)
+{
+	struct stranger *s = arg;
+	struct mqshm_notice n;
+
+	become(STRANGER, STRANGER);
+	if (s->fd < 0)
+		s->fd = watch_fd(NULL);
+	must(s->fd >= 0);
+	s->ready = 1;
+	must(read(s->fd, &n, sizeof(n)) == sizeof(n));
+	must(n.change == MQSHM_CHANGE_CAME && !strcmp(n.name, rt_name));
+	must(read(s->fd, &n, sizeof(n)) == sizeof(n));
+	must(n.change == MQSHM_CHANGE_WENT && !strcmp(n.name, rt_name));
+}
+
+/* Makes and removes a runtime that a stranger may not read, and one that it may. */
+static void private_and_public(struct __test_metadata *_metadata, int fd)
+{
+	struct stranger *s = shared_memory(sizeof(*s));
+	int fds[2];
+	pid_t pid;
+
+	s->fd = fd;
+	snprintf(rt_name, sizeof(rt_name), "%s", runtime_name());
+	snprintf(private_name, sizeof(private_name), "%s-p", runtime_name());
+	pid = spawn(stranger, s);
+	while (!s->ready)
+		sleep_us(200);
+	fds[0] = device_open();
+	fds[1] = device_open();
+	ASSERT_EQ(0, runtime_create_mode(fds[0], private_name, 0, 0773, MQSHM_GID_SELF));
+	ASSERT_EQ(0, runtime_create_mode(fds[1], rt_name, 0, 0704, MQSHM_GID_SELF));
+	close(fds[0]);
+	close(fds[1]);
+	EXPECT_EQ(0, reap_within(pid, PATIENCE_MS));
+}
+
+TEST(monitor_tells_of_what_may_be_read)
+{
+	private_and_public(_metadata, -1);
+}
+
+/* The rights are those of who reads, not of who opened. */
+TEST(monitor_of_root_gives_no_rights)
+{
+	struct reader r = { .fd = watch_fd(NULL) };
+
+	private_and_public(_metadata, watch_fd(NULL));
+	EXPECT_NEXT(&r, RUNTIME, CAME, ANY_ID);
+	EXPECT_STREQ(private_name, r.n.name);
+	EXPECT_NEXT(&r, RUNTIME, CAME, ANY_ID);
+	EXPECT_STREQ(rt_name, r.n.name);
+	EXPECT_NEXT(&r, RUNTIME, WENT, ANY_ID);
+	EXPECT_NEXT(&r, RUNTIME, WENT, ANY_ID);
+	EXPECT_NOTHING(&r);
 }
 
 TEST_HARNESS_MAIN
