@@ -267,11 +267,21 @@ void mqshm_notice_unwatch(struct mqshm_file *mf)
 	log_free(log);
 }
 
+/*
+ * Nothing more will be told: clients of a runtime that is removed by force are
+ * settled after that.
+ */
+static bool log_ended(const struct mqshm_notices *log)
+{
+	/* in this order: nobody joins once it is removed */
+	return log->rt && smp_load_acquire(&log->rt->removed) &&
+	       !READ_ONCE(log->rt->n_clients);
+}
+
 /* Whether there is something to be read, the end included. */
 static bool log_ready(const struct mqshm_file *mf, const struct mqshm_notices *log)
 {
-	return READ_ONCE(log->count) != READ_ONCE(mf->seen_notices) ||
-	       (log->rt && READ_ONCE(log->rt->removed));
+	return READ_ONCE(log->count) != READ_ONCE(mf->seen_notices) || log_ended(log);
 }
 
 /* The next notice that the reader may see, or none. */
@@ -309,7 +319,7 @@ static bool log_next(struct mqshm_file *mf, struct mqshm_notices *log,
 
 /*
  * Whole notices, as many as there are and fit; 0 at the end of a runtime that was
- * removed.
+ * removed, when its last client is settled.
  */
 ssize_t mqshm_notice_read(struct mqshm_file *mf, char __user *buf, size_t bytes,
 			  bool may_sleep)
@@ -332,7 +342,7 @@ ssize_t mqshm_notice_read(struct mqshm_file *mf, char __user *buf, size_t bytes,
 		log_lock(log->rt);
 		while (n < room && log_next(mf, log, &out[n]))
 			n++;
-		end = log->rt && log->rt->removed;
+		end = log_ended(log);
 		log_unlock(log->rt);
 		if (n || end)
 			break;
@@ -354,5 +364,5 @@ __poll_t mqshm_notice_poll(struct mqshm_file *mf, struct file *file, poll_table 
 	poll_wait(file, log->wq, wait);
 	if (!log_ready(mf, log))
 		return 0;
-	return EPOLLIN | EPOLLRDNORM | (log->rt && READ_ONCE(log->rt->removed) ? EPOLLHUP : 0);
+	return EPOLLIN | EPOLLRDNORM | (log_ended(log) ? EPOLLHUP : 0);
 }

@@ -393,6 +393,26 @@ TEST_F(monitor, last_holder_leaves)
 	EXPECT_END(&self->r);
 }
 
+/* First the runtime, then who was in it, and only then the end. */
+TEST_F(monitor, removal_by_force)
+{
+	struct mqshm_event rings[2];
+	__u64 ids[3];
+
+	ASSERT_EQ(0, join_and_connect(self, true, ids, rings));
+	EXPECT_CAME(ids);
+	ASSERT_EQ(0, runtime_remove(self->fd, MQSHM_REMOVE_F_FORCE, NULL));
+	NEXT(RUNTIME, WENT, self->id);
+	NEXT(CLIENT, WENT, self->peer_id);
+	NEXT(CONNECTION, WENT, ids[2]);
+	NEXT(BLOCK, WENT, self->peer_block);
+	NEXT(CLIENT, SETTLED, self->peer_id);
+	NEXT(CLIENT, WENT, ids[0]);
+	NEXT(BLOCK, WENT, ids[1]);
+	NEXT(CLIENT, SETTLED, ids[0]);
+	EXPECT_END(&self->r);
+}
+
 /* -- clients whose hand is parked ---------------------------------------------- */
 
 static void parked(void *arg)
@@ -426,6 +446,26 @@ TEST_F(monitor, parked_and_killed)
 	close(self->victim);
 	NEXT(CLIENT, SETTLED, ids[0]);
 	EXPECT_EQ(HELD, self->r.n.refs);
+}
+
+/* The end is behind the last that is told, however late that is. */
+TEST_F(monitor, parked_and_removed_by_force)
+{
+	__u64 ids[2];
+	pid_t pid = park_start(_metadata, self, ids);
+
+	EXPECT_PEER_LEAVES();
+	ASSERT_EQ(0, runtime_remove(self->fd, MQSHM_REMOVE_F_FORCE, NULL));
+	NEXT(RUNTIME, WENT, self->id);
+	NEXT(CLIENT, WENT, ids[0]);
+	NEXT(BLOCK, WENT, ids[1]);
+	EXPECT_NOTHING(&self->r);
+	slay(pid);
+	EXPECT_NOTHING(&self->r);
+	close(self->victim);
+	NEXT(CLIENT, SETTLED, ids[0]);
+	EXPECT_EQ(HELD, self->r.n.refs);
+	EXPECT_END(&self->r);
 }
 
 TEST_HARNESS_MAIN

@@ -382,9 +382,10 @@ struct mqshm_query_args {
  *
  * Then read(2) gives struct mqshm_notice, as many as there are and fit, and sleeps
  * while there are none (EAGAIN with O_NONBLOCK); 0 is the end of a runtime that was
- * removed; poll(2) tells of EPOLLIN, and of EPOLLHUP at that end. The descriptor
- * takes no client slot, and joins and binds no more. Errors: EBADFD (joined, or
- * watches already), ENOMEM; of read: EINVAL (less room than a notice), EINTR.
+ * removed, behind the last notice of its clients; poll(2) tells of EPOLLIN, and of
+ * EPOLLHUP when that is all that comes. The descriptor takes no client slot, and joins
+ * and binds no more. Errors: EBADFD (joined, or watches already), ENOMEM; of read:
+ * EINVAL (less room than a notice), EINTR.
  */
 struct mqshm_monitor_args {
 	__u32 size;
