@@ -282,12 +282,14 @@ int mqshm_conn_connect(struct mqshm_runtime *rt, struct mqshm_connect_args *args
 }
 
 /* It ends, whichever end or third party is first to see to that: told once. */
-static void conn_tell_end(struct mqshm_conn *conn, u32 change)
+static void conn_tell_end(struct mqshm_conn *conn, u32 change, struct mqshm_wakes *wakes)
 {
 	lockdep_assert_held(&conn->rt->lock);
-	if (!conn->told_end)
-		mqshm_notice_conn(conn, change);
+	if (conn->told_end)
+		return;
+	mqshm_notice_conn(conn, change);
 	conn->told_end = true;
+	wakes->changed = true;
 }
 
 /*
@@ -310,7 +312,7 @@ int mqshm_conn_disconnect(struct mqshm_runtime *rt, u64 id)
 	list_for_each_entry(conn, &rt->conns, node) {
 		if (conn->id != id || !conn_is_live(conn))
 			continue;
-		conn_tell_end(conn, MQSHM_CHANGE_WENT);
+		conn_tell_end(conn, MQSHM_CHANGE_WENT, &wakes);
 		spin_lock(&conn->lock);
 		/* [C6] */
 		WRITE_ONCE(*conn->flags, *conn->flags | MQSHM_RING_CLOSED |
@@ -325,8 +327,6 @@ int mqshm_conn_disconnect(struct mqshm_runtime *rt, u64 id)
 	}
 	mutex_unlock(&rt->lock);
 	mqshm_wakes_fire(rt, &wakes);
-	if (!ret)
-		mqshm_runtime_changed(rt);
 	return ret;
 }
 
@@ -397,7 +397,7 @@ u64 mqshm_conn_let_go(struct mqshm_conn *conn, unsigned int dir, u32 why,
 
 	lockdep_assert_held(&conn->rt->lock);
 	conn_tell_end(conn, why == MQSHM_RING_DEAD && !conn_has_ended(conn, dir) ?
-			    MQSHM_CHANGE_DIED : MQSHM_CHANGE_WENT);
+			    MQSHM_CHANGE_DIED : MQSHM_CHANGE_WENT, wakes);
 	list_del(&conn->end[dir].node);
 	last = conn_end_gone(conn, dir, why, wakes);
 	if (!last)

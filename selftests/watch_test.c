@@ -411,6 +411,7 @@ do { \
 
 TEST_F(asleep, woken_by_each_change)
 {
+	struct mqshm_event out, in;
 	__u64 a, b, id;
 	int *fds = self->clients;
 
@@ -424,6 +425,10 @@ TEST_F(asleep, woken_by_each_change)
 	WAKES(1, pool_create(self->fd, "pool", 64, 1, NULL));
 	WAKES(1, connect_blocks(self->fd, "a", "b", &id));
 	WAKES(1, id_command(self->fd, MQSHM_IOC_DISCONNECT, id));
+	WAKES(1, connect_blocks(self->fd, "b", "a", NULL));
+	ASSERT_EQ(0, attach_ring(fds[1], MQSHM_DIR_OUT, &out));
+	ASSERT_EQ(0, attach_ring(fds[0], MQSHM_DIR_IN, &in));
+	WAKES(1, id_command(fds[0], MQSHM_IOC_RING_DETACH, in.ring));
 	WAKES(1, id_command(fds[0], MQSHM_IOC_BLOCK_REMOVE, a));
 	self->control[0] = NULL;	/* detaching takes it away */
 	WAKES(2, id_command(fds[0], MQSHM_IOC_CLIENT_DETACH, 0));
