@@ -174,31 +174,46 @@ void mqshm_notice_wake_table(void)
 	wake_up_all(&table_wq);
 }
 
+/*
+ * Tells who has stalled and who goes on again; says whether there was anybody. One
+ * that is dead does not go on.
+ */
+static bool stalls_tell(struct mqshm_runtime *rt)
+{
+	struct mqshm_client *c;
+	bool told = false;
+	u32 i, state;
+
+	lockdep_assert_held(&rt->lock);
+	for (i = 0; i < rt->limits.clients; i++) {
+		c = rcu_dereference_protected(rt->clients[i], lockdep_is_held(&rt->lock));
+		if (!c)
+			continue;
+		state = mqshm_client_state(c, ktime_get_ns());
+		if (state == MQSHM_CLIENT_EXITING ||
+		    (state == MQSHM_CLIENT_STALLED) == c->told_stalled)
+			continue;
+		c->told_stalled = !c->told_stalled;
+		mqshm_notice_client(c, c->told_stalled ? MQSHM_CHANGE_STALLED :
+							 MQSHM_CHANGE_RESUMED);
+		told = true;
+	}
+	return told;
+}
+
 /* A client stalls by doing nothing, so that somebody has to look. */
 static void stall_look(struct work_struct *work)
 {
 	struct mqshm_notices *log = container_of(to_delayed_work(work),
 						 struct mqshm_notices, look);
 	struct mqshm_runtime *rt = log->rt;
-	u64 before = READ_ONCE(log->count);
-	struct mqshm_client *c;
-	bool stalled;
-	u32 i;
+	bool told;
 
 	mutex_lock(&rt->lock);
-	for (i = 0; i < rt->limits.clients; i++) {
-		c = rcu_dereference_protected(rt->clients[i], lockdep_is_held(&rt->lock));
-		if (!c)
-			continue;
-		stalled = mqshm_client_state(c, ktime_get_ns()) == MQSHM_CLIENT_STALLED;
-		if (stalled != c->told_stalled)
-			mqshm_notice_client(c, stalled ? MQSHM_CHANGE_STALLED :
-							 MQSHM_CHANGE_RESUMED);
-		c->told_stalled = stalled;
-	}
+	told = stalls_tell(rt);
 	mutex_unlock(&rt->lock);
-	if (READ_ONCE(log->count) != before)
-		wake_up_all(log->wq);
+	if (told)
+		wake_up_all(&rt->wq);
 	queue_delayed_work(system_unbound_wq, &log->look, HZ);
 }
 
@@ -229,10 +244,13 @@ int mqshm_notice_watch(struct mqshm_file *mf)
 	struct mqshm_runtime *rt = mf->rt;
 	struct mqshm_notices **place = rt ? &rt->notices : &table_notices;
 	struct mqshm_notices *fresh = log_new(rt), *log;
+	bool told;
 
 	if (!fresh)
 		return -ENOMEM;
 	log_lock(rt);
+	/* who stalls already is no news to this reader */
+	told = rt && stalls_tell(rt);
 	log = *place;
 	if (!log) {
 		log = *place = fresh;
@@ -243,6 +261,8 @@ int mqshm_notice_watch(struct mqshm_file *mf)
 	log->readers++;
 	mf->seen_notices = log->count;
 	log_unlock(rt);
+	if (told)
+		wake_up_all(&rt->wq);
 	kvfree(fresh);
 	/* pairs with the loads of those who do not take the lock */
 	smp_store_release(&mf->notices, log);

@@ -5,9 +5,19 @@
 
 #include <signal.h>
 
+#include "graph.h"
 #include "notice.h"
 
 #define HELD	5
+
+/* Of a runtime beside the fixture's. */
+static const char *other_name(void)
+{
+	static char name[MQSHM_RUNTIME_NAME_LEN];
+
+	snprintf(name, sizeof(name), "%s-o", runtime_name());
+	return name;
+}
 
 /**
  * struct monitor - fixture
@@ -466,6 +476,93 @@ TEST_F(monitor, parked_and_removed_by_force)
 	NEXT(CLIENT, SETTLED, ids[0]);
 	EXPECT_EQ(HELD, self->r.n.refs);
 	EXPECT_END(&self->r);
+}
+
+/* -- stalls -------------------------------------------------------------------------- */
+
+/* Calls the library all the time, for as long as it is let. */
+static void busy(void *arg)
+{
+	struct node n;
+
+	/* what the test closes is to be closed */
+	for (int fd = 3; fd < 64; fd++)
+		close(fd);
+	must(node_open(&n, arg, "busy", &one_in) == 0);
+	for (;;) {
+		mqshm_client_update(n.client);
+		sleep_us(1000);
+	}
+}
+
+static int wait_stalled(int fd)
+{
+	__u64 deadline = after_ms(20000);
+	struct snapshot s;
+	__u32 state;
+
+	do {
+		int err = snapshot_take(fd, MQSHM_QUERY_RUNTIME, &s);
+
+		if (err)
+			return err;
+		state = ((const struct mqshm_client_record *)
+			 snapshot_next(&s, MQSHM_RECORD_CLIENT, NULL))->state;
+		snapshot_free(&s);
+		if (state == MQSHM_CLIENT_STALLED)
+			return 0;
+		sleep_us(100000);
+	} while (now_ns() < deadline);
+	return -ETIMEDOUT;
+}
+
+/*
+ * In three at once, since it takes five seconds: one is stopped and continued; one
+ * is killed, and its hand is parked; one has stalled before anybody watches.
+ */
+TEST_F_TIMEOUT(monitor, stall, 90)
+{
+	int fd = runtime_create_fd(other_name(), 0);
+	struct reader late = { .stalls = true };
+	__u64 ids[4], first;
+	pid_t pids[3];
+
+	EXPECT_PEER_LEAVES();
+	self->r.stalls = true;
+	pids[2] = spawn(busy, (void *)other_name());
+	ASSERT_EQ(0, graph_wait_block(fd, "busy", PATIENCE_MS));
+	pids[0] = spawn(busy, (void *)runtime_name());
+	NEXT(CLIENT, CAME, ANY_ID);
+	ids[0] = self->r.n.id;
+	NEXT(BLOCK, CAME, ANY_ID);
+	ids[1] = self->r.n.id;
+	pids[1] = park_start(_metadata, self, &ids[2]);
+	for (int i = 0; i < 3; i++)
+		kill(pids[i], SIGSTOP);
+
+	NEXT(CLIENT, STALLED, ANY_ID);
+	first = self->r.n.id;
+	NEXT(CLIENT, STALLED, first == ids[0] ? ids[2] : ids[0]);
+	EXPECT_EQ(pids[first == ids[0]], self->r.n.pid);
+	EXPECT_EQ(0, wait_stalled(fd));
+	late.fd = watch_fd(other_name());
+	kill(pids[2], SIGCONT);
+	EXPECT_NEXT(&late, CLIENT, RESUMED, ANY_ID);
+
+	slay(pids[1]);
+	NEXT(CLIENT, DIED, ids[2]);
+	NEXT(BLOCK, DIED, ids[3]);
+	/* looked at once a second */
+	EXPECT_EQ(-ETIMEDOUT, reader_next(&self->r, 2500)) TH_LOG("%s", notice_text(&self->r.n));
+	kill(pids[0], SIGCONT);
+	NEXT(CLIENT, RESUMED, ids[0]);
+	close(self->victim);
+	NEXT(CLIENT, SETTLED, ids[2]);
+	slay(pids[2]);
+	slay(pids[0]);
+	NEXT(CLIENT, DIED, ids[0]);
+	NEXT(BLOCK, DIED, ids[1]);
+	NEXT(CLIENT, SETTLED, ids[0]);
 }
 
 TEST_HARNESS_MAIN
