@@ -301,28 +301,32 @@ void mqshm_pool_return_all(struct mqshm_client *c)
 	}
 }
 
-static bool magazine_has(const struct pool *p, uint32_t b)
+static bool buffer_among(const uint32_t *buffers, uint32_t n, uint32_t b)
 {
 	uint32_t i;
 
-	for (i = 0; i < p->spare; i++) {
-		if (p->magazine[i] == b)
+	for (i = 0; i < n; i++) {
+		if (buffers[i] == b)
 			return true;
 	}
 	return false;
 }
 
-/* What RETURN took has hold 0; forgetting it may have stopped on the way. */
+/*
+ * What RETURN took has hold 0; forgetting it may have stopped on the way. So may this:
+ * until the count is stored, what is kept stands in the magazine at least once.
+ */
 static void magazine_recover(struct mqshm_client *c, struct pool *p)
 {
-	uint32_t i, n = p->spare, b;
+	uint32_t i, b, kept = 0;
 
-	p->spare = 0;
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < p->spare; i++) {
 		b = p->magazine[i];
-		if (c->cells.hold[b] == 1 && !magazine_has(p, b))
-			p->magazine[p->spare++] = b;
+		if (c->cells.hold[b] == 1 && !buffer_among(p->magazine, kept, b))
+			p->magazine[kept++] = b;
 	}
+	proto_barrier();
+	p->spare = kept;
 }
 
 void mqshm_pool_recover(struct mqshm_client *c)

@@ -14,12 +14,13 @@
  * Instructions inside the module are passed over: the kernel delivers no signal there.
  *
  * usage: host_signal [--all] [OPERATION [PEER]]
- *	--all: at each instruction, and not only at each that changed the module's memory
- *	and one in 401 of the others; and with each peer, not only the first four
+ *	--all: at each instruction, and not only at each that changed the module's memory or
+ *	the library's and one in 401 of the others; and with each peer, not only the first four
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -133,22 +134,22 @@ static bool ends_exactly(const struct scene *s, pid_t copy)
 	return !host_check() && sums.in_depot == sums.buffers && good;
 }
 
-/* A jump may lose what the call was to hand out, one reference, and no more. */
-static bool hands_are_right(const struct host_sums *before)
+/* A jump loses nothing but the one reference that a call was to hand out. */
+static bool hand_is_right(const struct scene *s, enum scene_handler handler)
 {
-	struct host_sums after;
+	unsigned int most = s->op->flags & OPERATION_TAKES ? 1 : 0;
 
-	host_sum(&after);
-	return !host_check() && after.held <= before->held + 1;
+	if (handler == HANDLER_CALL || scene_shared->hand <= most)
+		return true;
+	test_note("%u references in the hand that nobody knows of", scene_shared->hand);
+	return false;
 }
 
 static bool signalled(const struct scene *s, enum scene_handler handler)
 {
 	pid_t copy = step_clone(s->pids[VICTIM]);
-	struct host_sums before;
 	bool good;
 
-	host_sum(&before);
 	host_save();
 	host_adopt(s->pids[VICTIM], copy);
 	scene_shared->copy = 1;
@@ -157,10 +158,10 @@ static bool signalled(const struct scene *s, enum scene_handler handler)
 	scene_shared->trouble = NULL;
 	scene_shared->worked = 0;
 	step_run(copy, SIGUSR1);
-	good = stops(copy) && scene_shared->handled == 1 && hands_are_right(&before);
+	good = stops(copy) && scene_shared->handled == 1 && !host_check();
 	if (scene_shared->trouble)
 		test_note("%s: %d", scene_shared->trouble, scene_shared->error);
-	good &= !scene_shared->trouble && (scene_shared->worked || s->op->flags & OPERATION_ENDS);
+	good &= !scene_shared->trouble && scene_shared->worked && hand_is_right(s, handler);
 	good &= ends_exactly(s, copy);
 	scene_shared->copy = 0;
 	host_restore();
@@ -170,6 +171,26 @@ static bool signalled(const struct scene *s, enum scene_handler handler)
 			  handler == HANDLER_CALL ? "calls the library" : "jumps out",
 			  step_address(s->pids[VICTIM]));
 	return good;
+}
+
+/* Whether what the library knows differs from what it was at the last call. */
+static bool own_changed(const struct scene *s)
+{
+	static char known[SCENE_RANGES][1 << 15], now[1 << 15];
+	bool changed = false;
+	unsigned int i;
+
+	for (i = 0; i < SCENE_RANGES; i++) {
+		size_t bytes = scene_shared->own[i].bytes;
+		struct iovec to = { now, bytes }, from = { scene_shared->own[i].at, bytes };
+
+		if (bytes > sizeof(now) ||
+		    process_vm_readv(s->pids[VICTIM], &to, 1, &from, 1, 0) != (ssize_t)bytes)
+			test_die("memory of the victim", -errno);
+		changed |= memcmp(known[i], now, bytes) != 0;
+		memcpy(known[i], now, bytes);
+	}
+	return changed;
 }
 
 static void point(const struct scene *s, struct counts *counts)
@@ -199,7 +220,7 @@ static void walk(const struct operation *op, enum peer_state state, struct count
 
 		answers.changes += changed;
 		counts->instructions++;
-		if (changed || counts->instructions % every == 0)
+		if (own_changed(&s) || changed || counts->instructions % every == 0)
 			point(&s, counts);
 	}
 	scene_end(&s);

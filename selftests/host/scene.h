@@ -56,6 +56,8 @@ struct operation {
 #define OPERATION_ENDS		(1U << 0)	/* block or client are gone after it */
 #define OPERATION_NO_CLIENT	(1U << 1)	/* a call of the runtime: no client is busy */
 #define OPERATION_LEFT		(1U << 3)	/* the client is busy before it */
+#define OPERATION_TAKES		(1U << 4)	/* of two references a jump may lose one */
+#define OPERATION_KEEPS		(1U << 5)	/* another buffer stays in the hand */
 #define OPERATION_CUT		(1U << 2)	/* the connections are taken away before it */
 
 extern const struct operation operations[];
@@ -68,11 +70,24 @@ enum scene_handler {
 };
 
 /**
+ * struct scene_range - memory of the victim's own
+ * @at: address
+ * @bytes: size
+ */
+struct scene_range {
+	void *at;
+	size_t bytes;
+};
+
+#define SCENE_RANGES	2
+
+/**
  * struct scene_shared - what the processes and the monitor tell each other
  * @peer_ready: the peer has pushed its messages
  * @witness_ready: the witness has its message
  * @give_back: the peer is to give back the reference that it kept, and @given_back: has
  * @peer_then: what the peer does next, and @peer_done: has done
+ * @own: what the victim's library knows: the client and its block
  * @copy: a copy of the victim runs: once the operation is over it works on
  * @handler: what it does when a signal comes
  * @handled: how often one came
@@ -80,7 +95,7 @@ enum scene_handler {
  * @recovered: what mqshm_client_recover() returned
  * @trouble: what the copy met that cannot be, NULL if nothing
  * @error: with that number
- * @worked: it has worked on
+ * @worked: it has worked on, and had @hand references in its hand then
  */
 struct scene_shared {
 	int peer_ready;
@@ -89,6 +104,7 @@ struct scene_shared {
 	int given_back;
 	int peer_then;
 	int peer_done;
+	struct scene_range own[SCENE_RANGES];
 	int copy;
 	enum scene_handler handler;
 	unsigned int handled;
@@ -97,6 +113,7 @@ struct scene_shared {
 	const char *trouble;
 	int error;
 	int worked;
+	unsigned int hand;
 };
 
 extern struct scene_shared *scene_shared;

@@ -11,7 +11,7 @@
 #include "step.h"
 
 static struct node me;
-static struct mqshm_buffer buf, copy;
+static struct mqshm_buffer buf = { .number = MQSHM_NO_BUFFER }, copy = { .number = MQSHM_NO_BUFFER };
 
 /* -- before the operation ------------------------------------------------------ */
 
@@ -42,6 +42,13 @@ static void prepare_share(void)
 {
 	prepare_alloc();
 	test_check(mqshm_buffer_share(me.client, &buf, &copy), "share");
+}
+
+/* The second comes from where the first will go to in the magazine. */
+static void prepare_two(void)
+{
+	node_alloc(&me, 64, &buf);
+	node_alloc(&me, 64, &copy);
 }
 
 static void prepare_spare(void)
@@ -219,16 +226,17 @@ static void run_close(void)
 const struct operation operations[] = {
 	OPERATION("push", prepare_alloc, run_push),
 	OPERATION("push of a message that was popped", prepare_pop, run_push),
-	OPERATION("push to two connections", prepare_alloc, run_fan_out),
-	OPERATION("push of one's second reference", prepare_share, run_push),
-	OPERATION("pop", NULL, run_pop),
-	OPERATION("pop that publishes", prepare_pop, run_pop),
+	OPERATION("push to two connections", prepare_alloc, run_fan_out, .flags = OPERATION_TAKES),
+	OPERATION("push of one's second reference", prepare_share, run_push, .flags = OPERATION_TAKES),
+	OPERATION("pop", NULL, run_pop, .flags = OPERATION_TAKES),
+	OPERATION("pop that publishes", prepare_pop, run_pop, .flags = OPERATION_TAKES),
 	OPERATION("pop that finds nothing", prepare_pop_all, run_pop),
-	OPERATION("dup", prepare_alloc, run_share),
-	OPERATION("dup of a reference that others share", prepare_pop_second, run_share),
-	OPERATION("release of a second reference", prepare_share, run_release),
+	OPERATION("dup", prepare_alloc, run_share, .flags = OPERATION_TAKES),
+	OPERATION("dup of a reference that others share", prepare_pop_second, run_share, .flags = OPERATION_TAKES),
+	OPERATION("release of a second reference", prepare_share, run_release, .flags = OPERATION_TAKES),
 	OPERATION("release of a reference that the peer shares", prepare_pop_second, run_release),
 	OPERATION("release of the only reference", prepare_alloc, run_release),
+	OPERATION("release of the first of two", prepare_two, run_release, .flags = OPERATION_KEEPS),
 	OPERATION("release into a full magazine", prepare_full_magazine, run_release),
 	OPERATION("flush", prepare_held_back, run_port_flush),
 	OPERATION("flush of all that was held back", prepare_held_back, run_flush),
@@ -314,6 +322,20 @@ static void handle(int signal)
 	scene_shared->answer = use();
 }
 
+/* After a jump: it is tried with what may be in the hand still. */
+static void let_go(const struct operation *op)
+{
+	bool same = copy.number == buf.number;
+	int r = mqshm_buffer_release(me.client, &buf);
+
+	if (r && r != -EINVAL)
+		trouble("release after a jump", r);
+	/* of two references to one buffer one may be gone: that shows only at the last */
+	r = same ? 0 : mqshm_buffer_release(me.client, &copy);
+	if (r && (r != -EINVAL || op->flags & OPERATION_KEEPS))
+		trouble("release of another buffer", r);
+}
+
 static unsigned int my_connections(void)
 {
 	struct mqshm_snapshot *snap;
@@ -346,6 +368,9 @@ static void work_on(void)
 	}
 	if (n != my_connections())
 		trouble("connections that the library knows", (int)n);
+	scene_shared->hand = 0;
+	for (i = 0; i < SCENE_BUFFERS; i++)
+		scene_shared->hand += me.client->cells.hold[i];
 	scene_shared->worked = 1;
 }
 
@@ -363,6 +388,10 @@ void victim_run(const struct operation *op)
 		usleep(20);
 	if (op->prepare)
 		op->prepare();
+	scene_shared->own[0] = (struct scene_range) { me.client, sizeof(*me.client) };
+	scene_shared->own[1] = (struct scene_range) {
+		me.block, sizeof(*me.block) + me.block->n_ports * sizeof(me.block->ports[0]),
+	};
 	sigaction(SIGUSR1, &action, NULL);
 	if (!sigsetjmp(before, 1)) {
 		step_begin();
@@ -371,6 +400,7 @@ void victim_run(const struct operation *op)
 		scene_shared->recovered = mqshm_client_recover(me.client);
 		if (scene_shared->recovered)
 			trouble("recover", scene_shared->recovered);
+		let_go(op);
 	}
 	step_end();
 	if (!(op->flags & OPERATION_ENDS))
