@@ -114,6 +114,22 @@ TEST_F(settle, push)
 			     MQSHM_LAP((__u64)variant->before, RAW_SHIFT));
 }
 
+/* Nobody reads any more, and the producer has not noticed: its end drains the ring. */
+TEST_F(settle, push_to_nobody)
+{
+	struct raw_pair *pair = &self->pair;
+	bool committed = variant->steps > 1;
+	int b;
+
+	pass(_metadata, pair, variant->before);
+	b = raw_lease(&pair->out);
+	ASSERT_LE(0, b);
+	ASSERT_EQ(0, id_command(pair->in.fd, MQSHM_IOC_CLIENT_DETACH, 0));
+	raw_push(pair, b, variant->steps);
+	settle(_metadata, pair, &pair->out, MQSHM_OP_PUSH, committed, !committed);
+	expect_tally(_metadata, pair->fd, RAW_BUFFERS, 0, 0);
+}
+
 TEST_F(settle, pop)
 {
 	struct raw_pair *pair = &self->pair;
