@@ -213,12 +213,19 @@ struct mqshm_monitor;
  * @name: a runtime, as for mqshm_runtime_open(); NULL for which runtimes come and go
  * @out: the monitor; close it with mqshm_monitor_close()
  *
- * It is no client and is not listed. A snapshot made after this tells what was there
- * before, exactly: it has all that happened up to its now_ns and nothing after.
+ * It is no client and is not listed. What was there before: mqshm_monitor_snapshot().
  *
  * -ENOENT; -EACCES; -ENODEV; -ESHUTDOWN; -ENOMEM; -EOPNOTSUPP an older module.
  */
 int mqshm_monitor_open(const char *name, struct mqshm_monitor **out);
+
+/**
+ * mqshm_monitor_snapshot() - what is there now in what it watches
+ *
+ * It has all that notices up to its now_ns tell of, and nothing that later ones do; of
+ * one runtime, also when that was removed. -ENOMEM.
+ */
+int mqshm_monitor_snapshot(struct mqshm_monitor *m, struct mqshm_snapshot **out);
 
 /**
  * mqshm_monitor_next() - the next notice, in the order in which things happened

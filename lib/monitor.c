@@ -11,12 +11,14 @@
 /**
  * struct mqshm_monitor - a reader of notices
  * @fd: descriptor that watches
+ * @what: MQSHM_QUERY_*
  * @n: number of @notices
  * @next: the first that was not given out yet
  * @notices: read in advance
  */
 struct mqshm_monitor {
 	int fd;
+	uint32_t what;
 	size_t n;
 	size_t next;
 	struct mqshm_notice notices[NOTICES_A_READ];
@@ -31,6 +33,7 @@ int mqshm_monitor_open(const char *name, struct mqshm_monitor **out)
 
 	if (!m)
 		return -ENOMEM;
+	m->what = name ? MQSHM_QUERY_RUNTIME : MQSHM_QUERY_RUNTIMES;
 	m->fd = name ? mqshm_runtime_bind(name, &id) : mqshm_device_open();
 	r = m->fd < 0 ? m->fd : mqshm_sys_ioctl(m->fd, MQSHM_IOC_MONITOR, &args);
 	/* a module that is older than notices */
@@ -50,6 +53,11 @@ void mqshm_monitor_close(struct mqshm_monitor *m)
 		return;
 	mqshm_sys_close(m->fd);
 	free(m);
+}
+
+int mqshm_monitor_snapshot(struct mqshm_monitor *m, struct mqshm_snapshot **out)
+{
+	return mqshm_snapshot_query(m->fd, m->what, out);
 }
 
 int mqshm_monitor_fd(const struct mqshm_monitor *m)

@@ -497,7 +497,7 @@ static void busy(void *arg)
 
 static int wait_stalled(int fd)
 {
-	__u64 deadline = after_ms(20000);
+	__u64 deadline = after_ms(PATIENCE_MS);
 	struct snapshot s;
 	__u32 state;
 
@@ -528,7 +528,6 @@ TEST_F_TIMEOUT(monitor, stall, 90)
 	pid_t pids[3];
 
 	EXPECT_PEER_LEAVES();
-	self->r.stalls = true;
 	pids[2] = spawn(busy, (void *)other_name());
 	ASSERT_EQ(0, graph_wait_block(fd, "busy", PATIENCE_MS));
 	pids[0] = spawn(busy, (void *)runtime_name());
@@ -540,6 +539,7 @@ TEST_F_TIMEOUT(monitor, stall, 90)
 	for (int i = 0; i < 3; i++)
 		kill(pids[i], SIGSTOP);
 
+	self->r.stalls = true;
 	NEXT(CLIENT, STALLED, ANY_ID);
 	first = self->r.n.id;
 	NEXT(CLIENT, STALLED, first == ids[0] ? ids[2] : ids[0]);
@@ -556,6 +556,7 @@ TEST_F_TIMEOUT(monitor, stall, 90)
 	EXPECT_EQ(-ETIMEDOUT, reader_next(&self->r, 2500)) TH_LOG("%s", notice_text(&self->r.n));
 	kill(pids[0], SIGCONT);
 	NEXT(CLIENT, RESUMED, ids[0]);
+	self->r.stalls = false;
 	close(self->victim);
 	NEXT(CLIENT, SETTLED, ids[2]);
 	slay(pids[2]);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Monitors as descriptors: reading, being too slow, sleeping, states, what holds what. */
+/* Monitors as descriptors: reading, being too slow, several, states, what holds what. */
 
 #include "kselftest_harness.h"
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <sys/epoll.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -19,7 +18,6 @@
  * @fd: holds the runtime
  * @id: number of the runtime
  * @client: descriptor of a client
- * @control: its page
  * @r: the monitor; watches since the client is there
  */
 FIXTURE(watch)
@@ -27,14 +25,32 @@ FIXTURE(watch)
 	int fd;
 	__u64 id;
 	int client;
-	struct mqshm_control *control;
 	struct reader r;
 };
+
+/*
+ * A client that sleeps in the module does not stall, however long a test takes: no
+ * notice comes that the test has not caused.
+ */
+static void *sleep_in_module(void *arg)
+{
+	int fd = *(int *)arg, err;
+
+	do {
+		struct mqshm_client_sync_args sync;
+
+		err = client_sync(fd, &sync);
+		if (!err)
+			err = command(fd, MQSHM_IOC_WAIT, &ARGS(wait, .gen = sync.out_gen));
+	} while (!err);
+	return NULL;
+}
 
 FIXTURE_SETUP(watch)
 {
 	struct mqshm_runtime_create_args a = ARGS(runtime_create, .mode = 0700,
 						  .gid = MQSHM_GID_SELF);
+	pthread_t sleeps;
 
 	strcpy(a.name, runtime_name());
 	self->fd = device_open();
@@ -43,9 +59,7 @@ FIXTURE_SETUP(watch)
 	self->id = a.out_id;
 	self->client = runtime_open_fd(runtime_name());
 	ASSERT_EQ(0, client_join(self->client, 0, NULL));
-	self->control = region_map(self->client, MQSHM_MMAP_CONTROL, 0, 4096,
-				   PROT_READ | PROT_WRITE);
-	ASSERT_NE(NULL, self->control);
+	ASSERT_EQ(0, pthread_create(&sleeps, NULL, sleep_in_module, &self->client));
 	self->r.fd = watch_fd(runtime_name());
 	ASSERT_LE(0, self->r.fd);
 }
@@ -54,14 +68,13 @@ FIXTURE_TEARDOWN(watch)
 {
 }
 
-/* Makes and removes a block, again and again: two notices each time, and none of a stall. */
+/* Makes and removes a block, again and again: two notices each time. */
 static int happen(FIXTURE_DATA(watch) *self, unsigned int notices)
 {
 	__u64 block;
 	int err = 0;
 
 	for (unsigned int i = 0; !err && i < notices; i += 2) {
-		self->control->progress++;
 		err = block_create(self->client, "happens", 0, NULL, &block);
 		if (!err)
 			err = id_command(self->client, MQSHM_IOC_BLOCK_REMOVE, block);
@@ -236,250 +249,7 @@ TEST_F(watch, from_another_process)
 	EXPECT_EQ(2, read_all(&self->r));
 }
 
-/* -- sleeping ------------------------------------------------------------------------ */
-
-/**
- * struct sleeper - a child that waits for notices
- * @fd: the monitor
- * @sleep: until there is something
- * @read: notices read, but those of stalls
- * @ended: the end was read
- */
-struct sleeper {
-	int fd;
-	void (*sleep)(int fd);
-	volatile int read;
-	volatile int ended;
-};
-
-static void sleep_in_read(int fd)
-{
-}
-
-static void sleep_in_poll(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	must(poll(&p, 1, -1) == 1 && p.revents & POLLIN);
-}
-
-static int epoll_fd;
-
-static void sleep_in_epoll_as(int fd, uint32_t events)
-{
-	struct epoll_event e = { .events = events };
-
-	if (!epoll_fd) {
-		epoll_fd = epoll_create1(0);
-		must(!epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &e));
-	}
-	must(epoll_wait(epoll_fd, &e, 1, -1) == 1 && e.events & EPOLLIN);
-}
-
-static void sleep_in_epoll(int fd)
-{
-	sleep_in_epoll_as(fd, EPOLLIN);
-}
-
-static void sleep_in_epoll_edge(int fd)
-{
-	sleep_in_epoll_as(fd, EPOLLIN | EPOLLET);
-}
-
-/* All that there is each time; what does not come leaves it asleep. */
-static void sleeper(void *arg)
-{
-	struct sleeper *s = arg;
-	struct mqshm_notice n[4];
-	ssize_t got;
-
-	/* what the test closes is to be closed */
-	for (int fd = 3; fd < 64; fd++)
-		if (fd != s->fd)
-			close(fd);
-	if (s->sleep != sleep_in_read)
-		fcntl(s->fd, F_SETFL, O_NONBLOCK);
-	for (;;) {
-		s->sleep(s->fd);
-		while ((got = read(s->fd, n, sizeof(n))) > 0)
-			for (unsigned int i = 0; i < got / sizeof(n[0]); i++)
-				s->read += !notice_is_stall(&n[i]);
-		if (!got)
-			break;
-		must(errno == EAGAIN);
-	}
-	s->ended = 1;
-}
-
-/* Asleep, whatever in. */
-static bool asleep(pid_t pid)
-{
-	char path[64], text[256] = "", *state;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY);
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
-		return false;
-	close(fd);
-	state = strrchr(text, ')');
-	return state && state[1] && state[2] == 'S';
-}
-
-#define CLIENTS	2
-
-/**
- * struct asleep - fixture
- * @fd: holds the runtime
- * @clients: descriptors of two clients, once they have joined
- * @control: their pages
- * @s: what the sleeper does and did
- * @pid: its process
- * @wanted: notices that there were
- */
-FIXTURE(asleep)
-{
-	int fd;
-	int clients[CLIENTS];
-	struct mqshm_control *control[CLIENTS];
-	struct sleeper *s;
-	pid_t pid;
-	int wanted;
-};
-
-FIXTURE_VARIANT(asleep)
-{
-	void (*sleep)(int fd);
-};
-
-FIXTURE_VARIANT_ADD(asleep, in_read) { sleep_in_read };
-FIXTURE_VARIANT_ADD(asleep, in_poll) { sleep_in_poll };
-FIXTURE_VARIANT_ADD(asleep, in_epoll) { sleep_in_epoll };
-FIXTURE_VARIANT_ADD(asleep, in_epoll_edge) { sleep_in_epoll_edge };
-
-FIXTURE_SETUP(asleep)
-{
-	self->fd = runtime_create_fd(runtime_name(), 0);
-	ASSERT_LE(0, self->fd) TH_LOG("%s: is the module loaded?", DEVICE);
-	for (int i = 0; i < CLIENTS; i++)
-		self->clients[i] = runtime_open_fd(runtime_name());
-	self->s = shared_memory(sizeof(*self->s));
-	self->s->sleep = variant->sleep;
-}
-
-FIXTURE_TEARDOWN(asleep)
-{
-	slay(self->pid);
-}
-
-static int join(FIXTURE_DATA(asleep) *self, unsigned int i)
-{
-	int err = client_join(self->clients[i], 0, NULL);
-
-	self->control[i] = region_map(self->clients[i], MQSHM_MMAP_CONTROL, 0, 4096,
-				      PROT_READ | PROT_WRITE);
-	return err;
-}
-
-/*
- * The sleeper has read what there was, and is asleep again. No client stalls
- * meanwhile: that would wake it up too.
- */
-static bool has_read(FIXTURE_DATA(asleep) *self)
-{
-	__u64 deadline = after_ms(PATIENCE_MS);
-
-	while (self->s->read != self->wanted || !asleep(self->pid)) {
-		for (int i = 0; i < CLIENTS; i++)
-			if (self->control[i])
-				self->control[i]->progress++;
-		if (now_ns() > deadline)
-			return false;
-		sleep_us(200);
-	}
-	return self->s->read == self->wanted;
-}
-
-/* What @action does is told by @notices, and the sleeper wakes up for them. */
-#define WAKES(notices, action) \
-do { \
-	self->wanted += (notices); \
-	ASSERT_EQ(0, action); \
-	ASSERT_TRUE(has_read(self)) \
-		TH_LOG("%d of %d after " #action, self->s->read, self->wanted); \
-} while (0)
-
-TEST_F(asleep, woken_by_each_change)
-{
-	struct mqshm_event out, in;
-	__u64 a, b, id;
-	int *fds = self->clients;
-
-	self->s->fd = watch_fd(runtime_name());
-	self->pid = spawn(sleeper, self->s);
-	WAKES(0, 0);
-	WAKES(1, join(self, 0));
-	WAKES(1, join(self, 1));
-	WAKES(1, block_create(fds[0], "a", 8, NULL, &a));
-	WAKES(1, block_create(fds[1], "b", 8, NULL, &b));
-	WAKES(1, pool_create(self->fd, "pool", 64, 1, NULL));
-	WAKES(1, connect_blocks(self->fd, "a", "b", &id));
-	WAKES(1, id_command(self->fd, MQSHM_IOC_DISCONNECT, id));
-	WAKES(1, connect_blocks(self->fd, "b", "a", NULL));
-	ASSERT_EQ(0, attach_ring(fds[1], MQSHM_DIR_OUT, &out));
-	ASSERT_EQ(0, attach_ring(fds[0], MQSHM_DIR_IN, &in));
-	WAKES(1, id_command(fds[0], MQSHM_IOC_RING_DETACH, in.ring));
-	WAKES(1, id_command(fds[0], MQSHM_IOC_BLOCK_REMOVE, a));
-	self->control[0] = NULL;	/* detaching takes it away */
-	WAKES(2, id_command(fds[0], MQSHM_IOC_CLIENT_DETACH, 0));
-	munmap(self->control[1], 4096);
-	self->control[1] = NULL;
-	WAKES(3, close(fds[1]));
-	self->wanted++;
-	ASSERT_EQ(0, runtime_remove(self->fd, 0, NULL));
-	EXPECT_EQ(0, reap_within(self->pid, PATIENCE_MS));
-	EXPECT_EQ(self->wanted, self->s->read);
-	EXPECT_TRUE(self->s->ended);
-}
-
-TEST_F(asleep, woken_by_runtimes)
-{
-	char name[MQSHM_RUNTIME_NAME_LEN];
-	int fd;
-
-	snprintf(name, sizeof(name), "%s-o", runtime_name());
-	self->s->fd = watch_fd(NULL);
-	self->pid = spawn(sleeper, self->s);
-	WAKES(0, 0);
-	WAKES(1, (fd = runtime_create_fd(name, 0)) < 0);
-	WAKES(1, close(fd));
-	WAKES(1, (fd = runtime_create_fd(name, MQSHM_RUNTIME_F_PERSISTENT)) < 0);
-	WAKES(1, runtime_remove(fd, 0, NULL));
-	close(fd);
-}
-
-static void do_nothing(int signal)
-{
-}
-
-static void interrupted(void *arg)
-{
-	struct sigaction action = { .sa_handler = do_nothing };
-	struct mqshm_notice n;
-
-	sigaction(SIGUSR1, &action, NULL);
-	must(read(*(int *)arg, &n, sizeof(n)) < 0 && errno == EINTR);
-}
-
-TEST_F(watch, read_is_interrupted)
-{
-	pid_t pid = spawn(interrupted, &self->r.fd);
-
-	while (!asleep(pid))
-		sleep_us(200);
-	kill(pid, SIGUSR1);
-	EXPECT_EQ(0, reap_within(pid, PATIENCE_MS));
-}
+/* -- the end, states, what holds what ------------------------------------------------ */
 
 TEST_F(watch, poll_tells_of_the_end)
 {
@@ -495,8 +265,6 @@ TEST_F(watch, poll_tells_of_the_end)
 	EXPECT_END(&self->r);
 	EXPECT_END(&self->r);
 }
-
-/* -- what a monitor is, and what it is not --------------------------------------------- */
 
 TEST_F(watch, states)
 {
@@ -562,9 +330,9 @@ TEST(module_stays_while_it_is_open)
 
 TEST_F(watch, by_the_library)
 {
+	struct pollfd p = { .events = POLLIN };
 	struct mqshm_monitor *m;
 	struct mqshm_notice n;
-	struct pollfd p = { .events = POLLIN };
 
 	EXPECT_EQ(-ENOENT, mqshm_monitor_open("no such runtime", &m));
 	ASSERT_EQ(0, mqshm_monitor_open(runtime_name(), &m));
@@ -587,10 +355,30 @@ TEST_F(watch, by_the_library)
 	EXPECT_EQ(-ESHUTDOWN, mqshm_monitor_next(m, &n, MQSHM_FOREVER));
 	mqshm_monitor_close(m);
 	mqshm_monitor_close(NULL);
+}
 
-	ASSERT_EQ(0, mqshm_monitor_open(NULL, &m));
-	EXPECT_EQ(-EAGAIN, mqshm_monitor_next(m, &n, MQSHM_NO_WAIT));
-	mqshm_monitor_close(m);
+TEST_F(watch, snapshots_of_the_library)
+{
+	struct mqshm_monitor *one, *table;
+	struct mqshm_snapshot *snap;
+
+	ASSERT_EQ(0, mqshm_monitor_open(runtime_name(), &one));
+	ASSERT_EQ(0, mqshm_monitor_open(NULL, &table));
+	ASSERT_EQ(0, mqshm_monitor_snapshot(one, &snap));
+	EXPECT_EQ(1, snap->n_clients);
+	EXPECT_EQ(self->id, snap->runtimes->id);
+	mqshm_snapshot_free(snap);
+	ASSERT_EQ(0, mqshm_monitor_snapshot(table, &snap));
+	EXPECT_EQ(0, snap->n_clients);
+	EXPECT_LE(1, snap->n_runtimes);
+	mqshm_snapshot_free(snap);
+	ASSERT_EQ(0, runtime_remove(self->fd, MQSHM_REMOVE_F_FORCE, NULL));
+	ASSERT_EQ(0, mqshm_monitor_snapshot(one, &snap));
+	EXPECT_EQ(MQSHM_STATE_REMOVED, snap->runtimes->state);
+	EXPECT_EQ(0, snap->n_clients);
+	mqshm_snapshot_free(snap);
+	mqshm_monitor_close(one);
+	mqshm_monitor_close(table);
 }
 
 TEST_HARNESS_MAIN
