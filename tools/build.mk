@@ -17,6 +17,13 @@ $(B)/selftests/host/wav_test: $(B)/obj/static/selftests/host/wav_test.o $(B)/obj
 
 $(B)/obj/static/selftests/host/wav_test.o: ALL_CPPFLAGS += -Itools/blocks
 
+# what happens fast, for a test of mqtool monitor
+all:: $(B)/selftests/tools/churn
+
+$(B)/selftests/tools/churn: $(B)/obj/static/selftests/tools/churn.o $(B)/lib/libmqshm.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread
+
 install:: $(B)/bin/mqtool
 	install -Dm755 $(B)/bin/mqtool $(DESTDIR)$(PREFIX)/bin/mqtool
 	install -Dm644 tools/mqtool/mqtool.1 $(DESTDIR)$(PREFIX)/share/man/man1/mqtool.1

@@ -517,7 +517,7 @@ test_no_module() {
 	want 0 -- rmmod mqshm
 	for command in "list" "list --runtime t" "init --name t" "connect --runtime t --from a --to b" \
 		"disconnect --runtime t --id 1" "start --runtime t --block Splitter --name s" "stop --runtime t --all" \
-		"remove --runtime t" "pool add --runtime t --size 64 --count 1"; do
+		"remove --runtime t" "pool add --runtime t --size 64 --count 1" "monitor" "monitor --runtime t"; do
 		# shellcheck disable=SC2086
 		refused "no module: $command" 1 "mqtool: /dev/mqshm: the module is not loaded; load it: sudo modprobe mqshm" -- \
 			mqtool $command

@@ -26,6 +26,7 @@ static const struct command commands[] = {
 	{ "stop", "ask blocks to end, and wait until they have", command_stop },
 	{ "remove", "remove a runtime", command_remove },
 	{ "pool", "add a pool of buffers to a runtime", command_pool },
+	{ "monitor", "show what comes, goes, dies or stalls, as it happens", command_monitor },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))

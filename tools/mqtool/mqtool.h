@@ -34,6 +34,7 @@ int command_list(int argc, char **argv);
 int command_stop(int argc, char **argv);
 int command_remove(int argc, char **argv);
 int command_pool(int argc, char **argv);
+int command_monitor(int argc, char **argv);
 
 /* -- message.c: what goes wrong, in a sentence ------------------------------ */
 
@@ -160,6 +161,27 @@ int list_json_runtime(const struct mqshm_snapshot *snap);
 /* Words for the numbers of records. */
 const char *client_state_name(uint32_t state);
 const char *departed_how_name(uint32_t how);
+
+/* -- monitor_line.c --------------------------------------------------------------------- */
+
+/**
+ * struct present - what is there, as a notice
+ * @notice: with 0 for what happened
+ * @state: of a client, in a word; else NULL
+ */
+struct present {
+	struct mqshm_notice notice;
+	const char *state;
+};
+
+/* All that a snapshot of a runtime has, to be freed; returns how many. */
+size_t monitor_present(const struct mqshm_snapshot *snap, struct present **list);
+/*
+ * Prints a notice, or (change 0) what is there, at once: a line for people, after the
+ * name of the runtime if one is given, or a JSON object. -1 with errno on error.
+ */
+int monitor_show(const struct mqshm_notice *n, const char *runtime, const char *state,
+		 bool json);
 
 /* -- worker.c: the process that runs a block ------------------------------------------- */
 
