@@ -17,11 +17,11 @@ const char *__asan_default_options(void)
 	return "detect_leaks=0";
 }
 
-/* Of the one that looks for races: room for the stacks of both sides. */
+/* Of the one that looks for races: room for the stacks of both sides; a crash is one. */
 const char *__tsan_default_options(void);
 const char *__tsan_default_options(void)
 {
-	return "history_size=5";
+	return "history_size=5:abort_on_error=1";
 }
 
 static unsigned int races;
