@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 
 #include "graph.h"
@@ -352,6 +353,29 @@ TEST_F(wait, poll_tells_a_change)
 	EXPECT_EQ(1, mqshm_client_update(self->sink.client));
 	EXPECT_EQ(0, poll_now(mqshm_client_fd(self->sink.client), POLLIN));
 	EXPECT_EQ(0, mqshm_client_update(self->sink.client));
+}
+
+/* An edge-triggered poller does not ask again: the ring must be armed when it is attached. */
+TEST_F(wait, edge_tells_messages_of_a_later_connection)
+{
+	struct epoll_event e = { .events = EPOLLIN | EPOLLET };
+	struct mqshm_buffer buf;
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	ASSERT_LE(0, epoll);
+	ASSERT_EQ(0, node_open(&self->source, runtime_name(), "source", &one_out));
+	ASSERT_EQ(0, node_open(&self->sink, runtime_name(), "sink", &one_in));
+	ASSERT_LE(0, mqshm_client_update(self->sink.client));
+	ASSERT_EQ(0, epoll_ctl(epoll, EPOLL_CTL_ADD, mqshm_client_fd(self->sink.client), &e));
+	EXPECT_EQ(0, epoll_wait(epoll, &e, 1, 0));
+	ASSERT_EQ(0, graph_connect(self->fd, "source", "sink", NULL));
+	ASSERT_EQ(1, epoll_wait(epoll, &e, 1, PATIENCE_MS));
+	EXPECT_EQ(1, mqshm_client_update(self->sink.client));
+	EXPECT_EQ(-EAGAIN, mqshm_port_pop(self->sink.in[0], &buf));
+	ASSERT_EQ(0, push_message(&self->source));
+	EXPECT_EQ(1, epoll_wait(epoll, &e, 1, PATIENCE_MS));
+	EXPECT_EQ(0, mqshm_port_pop(self->sink.in[0], &buf));
+	close(epoll);
 }
 
 TEST_F(wait, poll_after_detach)
