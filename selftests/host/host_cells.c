@@ -2,7 +2,8 @@
 /*
  * The operations on a shared count, on plain cells: they change the count and this
  * client's toggle, and no other bit, whatever the toggles of others are. In a graph
- * a wrong bit is seen only if its owner dies in the middle of an operation.
+ * a wrong bit is seen only if its owner dies in the middle of an operation. And that a
+ * client behind those that have a toggle takes none.
  */
 #include <errno.h>
 #include <string.h>
@@ -78,6 +79,47 @@ static bool shared_is_given(unsigned int index)
 	       !hold[BUFFER] && (w & MQSHM_W_COUNT_MASK) == 1;
 }
 
+static uint64_t calls_of(struct mqshm_runtime *rt, uint64_t id)
+{
+	struct mqshm_snapshot *snap;
+	uint64_t calls = 0;
+	size_t i;
+
+	test_check(mqshm_runtime_snapshot(rt, &snap), "snapshot");
+	for (i = 0; i < snap->n_clients; i++)
+		if (snap->clients[i].id == id)
+			calls = snap->clients[i].ioctls;
+	mqshm_snapshot_free(snap);
+	return calls;
+}
+
+/* Whether the client shares a buffer without a call of the module. */
+static bool shares_alone(struct mqshm_runtime *rt, struct mqshm_client *c)
+{
+	struct mqshm_buffer buf, copy;
+	uint64_t calls;
+
+	test_check(mqshm_buffer_alloc(c, 64, MQSHM_NO_WAIT, &buf), "alloc");
+	calls = calls_of(rt, mqshm_client_id(c));
+	test_check(mqshm_buffer_share(c, &buf, &copy), "share");
+	return calls_of(rt, mqshm_client_id(c)) == calls;
+}
+
+static void clients_with_and_without(void)
+{
+	struct mqshm_runtime *rt = runtime_make(64, 64);
+	struct mqshm_client *clients[MQSHM_TOGGLES + 1];
+	unsigned int i;
+
+	for (i = 0; i <= MQSHM_TOGGLES; i++)
+		test_check(mqshm_client_join(RUNTIME, NULL, &clients[i]), "join");
+	test_ok(shares_alone(rt, clients[MQSHM_TOGGLES - 1]), "the last client with a toggle uses it");
+	test_ok(!shares_alone(rt, clients[MQSHM_TOGGLES]), "and the next one uses nobody else's");
+	for (i = 0; i <= MQSHM_TOGGLES; i++)
+		mqshm_client_close(clients[i]);
+	mqshm_runtime_close(rt);
+}
+
 int main(void)
 {
 	bool dup = true, release = true, full = true, last = true, shared = true;
@@ -100,5 +142,8 @@ int main(void)
 	test_ok(full, "dup beyond the largest count changes nothing");
 	test_ok(last, "the last reference is kept, without a store");
 	test_ok(shared, "the last of a hand is given away if others have one");
+	host_start();
+	clients_with_and_without();
+	test_ok(host_stop() == 0, "nothing of the module is left");
 	return test_end();
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A process dies whose descriptors a child of its keeps open: each of its clients
- * is settled by the end of its memory, and none is left to a close that never comes.
+ * Deaths that leave much: a process with several clients, whose descriptors a child
+ * of its keeps open, so that the end of its memory must settle each of them; and a
+ * consumer with more messages queued to it than the module takes out in one go.
  */
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -11,8 +12,9 @@
 
 #define CLIENTS	3
 #define HELD	2	/* by each */
+#define QUEUED	256	/* several batches of the module */
 
-/* Tells the monitor that all is held, and who keeps the descriptors. */
+/* Tells the monitor that all is there, and who keeps the descriptors. */
 static pid_t *keeper;
 
 static void parent(void)
@@ -38,18 +40,15 @@ static void parent(void)
 		pause();
 }
 
-int main(void)
+static void several_clients(void)
 {
+	struct mqshm_runtime *rt = runtime_make(64, 64);
 	struct mqshm_snapshot *snap;
-	struct mqshm_runtime *rt;
 	struct host_sums sums;
 	pid_t pid;
 
-	host_start();
 	/* the child of the dead becomes the monitor's */
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	keeper = test_shared(sizeof(*keeper));
-	rt = runtime_make(64, 64);
 	pid = host_fork();
 	if (!pid)
 		parent();
@@ -65,6 +64,57 @@ int main(void)
 	host_kill(*keeper);
 	host_wait(*keeper, -1, NULL);
 	mqshm_runtime_close(rt);
+}
+
+/* Connects itself, tells that it is there, and reads nothing. */
+static void consumer(struct mqshm_runtime *rt)
+{
+	struct node n;
+
+	node_make(&n, "consumer", 1, 0, QUEUED, UINT64_MAX);
+	test_check(mqshm_connect(rt, "producer:out1", "consumer:in1", NULL), "connect");
+	test_check(mqshm_client_update(n.client), "update");
+	__atomic_store_n(keeper, getpid(), __ATOMIC_SEQ_CST);
+	for (;;)
+		pause();
+}
+
+static void full_queue(void)
+{
+	struct mqshm_runtime *rt = runtime_make(64, QUEUED);
+	struct mqshm_buffer buf;
+	struct host_sums sums;
+	unsigned int i;
+	struct node n;
+	pid_t pid;
+
+	*keeper = 0;
+	node_make(&n, "producer", 0, 1, 0, UINT64_MAX);
+	pid = host_fork();
+	if (!pid)
+		consumer(rt);
+	while (!__atomic_load_n(keeper, __ATOMIC_SEQ_CST))
+		usleep(100);
+	test_check(mqshm_client_update(n.client), "update");
+	for (i = 0; i < QUEUED; i++) {
+		node_alloc(&n, 64, &buf);
+		test_check(mqshm_port_push(n.out[0], &buf, 0), "push");
+	}
+	host_kill(pid);
+	host_wait(pid, -1, NULL);
+	host_sum(&sums);
+	test_ok(!host_check() && !sums.queued && sums.in_depot == sums.buffers,
+		"%u messages queued to a dead consumer come back at once", QUEUED);
+	mqshm_client_close(n.client);
+	mqshm_runtime_close(rt);
+}
+
+int main(void)
+{
+	host_start();
+	keeper = test_shared(sizeof(*keeper));
+	several_clients();
+	full_queue();
 	test_ok(host_stop() == 0, "nothing of the module is left");
 	return test_end();
 }
