@@ -29,6 +29,10 @@ static bool device_fail(int error)
 		     "(in the source tree: sudo make load)");
 		return true;
 	}
+	if (error == -EOPNOTSUPP) {
+		fail(DEVICE, NULL, "the module that is loaded is older than mqtool, and cannot do this");
+		return true;
+	}
 	if (error == -EACCES && access(DEVICE, R_OK | W_OK) != 0) {
 		fail(DEVICE, NULL, "you may not open it; it is for the group mqshm: "
 		     "sudo adduser $USER mqshm, then log in again");
