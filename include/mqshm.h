@@ -13,6 +13,8 @@
  * calls that enter a client while another call is inside give -EBUSY (this is how
  * a signal handler is refused). After fork the child's handles are dead: -ESHUTDOWN.
  * A struct mqshm_runtime may be used by several threads at once, except to close it.
+ * Behind each prototype, in the words of attributes(7): MT-Safe, or MT-Unsafe with what
+ * two threads must not use at once.
  *
  * Errors that every function of a client may give: -EBUSY (see above),
  * -ESHUTDOWN (detached, runtime removed, or after fork).
@@ -39,11 +41,11 @@ extern "C" {
 #define MQSHM_FOREVER	UINT64_MAX
 
 /* Now, and @ms milliseconds from now, for deadlines. */
-uint64_t mqshm_now_ns(void);
-uint64_t mqshm_after_ms(uint64_t ms);
+uint64_t mqshm_now_ns(void); /* MT-Safe */
+uint64_t mqshm_after_ms(uint64_t ms); /* MT-Safe */
 
 /* Version of the shared library, "0.1". */
-const char *mqshm_version(void);
+const char *mqshm_version(void); /* MT-Safe */
 
 /* -- runtimes: create, look, change the graph ---------------------------- */
 /* Threads: any call from any thread, several at once; closing a handle is the last. */
@@ -76,7 +78,7 @@ struct mqshm_runtime_options {
  */
 int mqshm_runtime_create(const char *name,
 			 const struct mqshm_runtime_options *options,
-			 struct mqshm_runtime **out);
+			 struct mqshm_runtime **out); /* MT-Safe */
 
 /**
  * mqshm_runtime_open() - bind to a runtime to look at it and change its graph
@@ -85,18 +87,18 @@ int mqshm_runtime_create(const char *name,
  *
  * -ENOENT; -EACCES; -ENODEV; -ESRCH no such user.
  */
-int mqshm_runtime_open(const char *name, struct mqshm_runtime **out);
+int mqshm_runtime_open(const char *name, struct mqshm_runtime **out); /* MT-Safe */
 
 /* Either of the two, atomically; *created says which. */
 int mqshm_runtime_open_or_create(const char *name,
 				 const struct mqshm_runtime_options *options,
-				 bool *created, struct mqshm_runtime **out);
+				 bool *created, struct mqshm_runtime **out); /* MT-Safe */
 
 /* NULL is allowed. */
-void mqshm_runtime_close(struct mqshm_runtime *rt);
+void mqshm_runtime_close(struct mqshm_runtime *rt); /* MT-Unsafe race:rt */
 
 /* Descriptor to poll: readable when something came or went. Borrowed. */
-int mqshm_runtime_fd(const struct mqshm_runtime *rt);
+int mqshm_runtime_fd(const struct mqshm_runtime *rt); /* MT-Safe */
 
 /**
  * mqshm_runtime_remove() - remove it
@@ -106,7 +108,7 @@ int mqshm_runtime_fd(const struct mqshm_runtime *rt);
  *
  * -EBUSY; -EPERM.
  */
-int mqshm_runtime_remove(struct mqshm_runtime *rt, bool force, uint32_t *clients);
+int mqshm_runtime_remove(struct mqshm_runtime *rt, bool force, uint32_t *clients); /* MT-Safe */
 
 /**
  * mqshm_runtime_wait() - sleep until a client, block, connection or pool comes or goes
@@ -114,7 +116,7 @@ int mqshm_runtime_remove(struct mqshm_runtime *rt, bool force, uint32_t *clients
  *
  * -ETIMEDOUT; -EINTR; -ESHUTDOWN.
  */
-int mqshm_runtime_wait(struct mqshm_runtime *rt, uint64_t *changes, uint64_t deadline_ns);
+int mqshm_runtime_wait(struct mqshm_runtime *rt, uint64_t *changes, uint64_t deadline_ns); /* MT-Safe */
 
 /**
  * mqshm_pool_create() - add a pool
@@ -125,7 +127,7 @@ int mqshm_runtime_wait(struct mqshm_runtime *rt, uint64_t *changes, uint64_t dea
  * -EEXIST; -EINVAL; -ENOSPC runtime's limit; -EDQUOT user's limit; -ENOMEM.
  */
 int mqshm_pool_create(struct mqshm_runtime *rt, const char *name,
-		      uint32_t buffer_bytes, uint32_t buffers);
+		      uint32_t buffer_bytes, uint32_t buffers); /* MT-Safe */
 
 /**
  * mqshm_connect() - join an output to an input
@@ -135,13 +137,13 @@ int mqshm_pool_create(struct mqshm_runtime *rt, const char *name,
  *
  * -ENOENT; -EINVAL wrong direction or form; -EEXIST; -EACCES; -ENOSPC.
  */
-int mqshm_connect(struct mqshm_runtime *rt, const char *from, const char *to, uint64_t *id);
+int mqshm_connect(struct mqshm_runtime *rt, const char *from, const char *to, uint64_t *id); /* MT-Safe */
 
 /* Take a connection away: what is queued is still delivered. -ENOENT, -EACCES. */
-int mqshm_disconnect(struct mqshm_runtime *rt, uint64_t id);
+int mqshm_disconnect(struct mqshm_runtime *rt, uint64_t id); /* MT-Safe */
 
 /* Ask a block to end, by its number. -ENOENT, -EACCES. */
-int mqshm_block_request_stop(struct mqshm_runtime *rt, uint64_t block_id);
+int mqshm_block_request_stop(struct mqshm_runtime *rt, uint64_t block_id); /* MT-Safe */
 
 /* -- snapshots -------------------------------------------------------------- */
 /* Threads: making one as above; a snapshot is constant and may be read by all. */
@@ -174,34 +176,34 @@ struct mqshm_snapshot {
 };
 
 /* The runtimes that the caller may read. -ENODEV, -EACCES, -ENOMEM. */
-int mqshm_runtimes_snapshot(struct mqshm_snapshot **out);
+int mqshm_runtimes_snapshot(struct mqshm_snapshot **out); /* MT-Safe */
 /* One runtime with all that is in it; also of one that was removed. -ENOMEM. */
-int mqshm_runtime_snapshot(struct mqshm_runtime *rt, struct mqshm_snapshot **out);
+int mqshm_runtime_snapshot(struct mqshm_runtime *rt, struct mqshm_snapshot **out); /* MT-Safe */
 /* NULL is allowed. */
-void mqshm_snapshot_free(struct mqshm_snapshot *snap);
+void mqshm_snapshot_free(struct mqshm_snapshot *snap); /* MT-Unsafe race:snap */
 
 /* Find in a snapshot; NULL if there is none. Pointers live as long as @snap. */
 const struct mqshm_block_record *
-mqshm_snapshot_find_block(const struct mqshm_snapshot *snap, const char *name);
+mqshm_snapshot_find_block(const struct mqshm_snapshot *snap, const char *name); /* MT-Safe */
 const struct mqshm_block_record *
-mqshm_snapshot_block(const struct mqshm_snapshot *snap, uint64_t id);
+mqshm_snapshot_block(const struct mqshm_snapshot *snap, uint64_t id); /* MT-Safe */
 const struct mqshm_client_record *
-mqshm_snapshot_client(const struct mqshm_snapshot *snap, uint64_t id);
+mqshm_snapshot_client(const struct mqshm_snapshot *snap, uint64_t id); /* MT-Safe */
 const struct mqshm_port_record *
-mqshm_snapshot_port(const struct mqshm_snapshot *snap, uint32_t port);
+mqshm_snapshot_port(const struct mqshm_snapshot *snap, uint32_t port); /* MT-Safe */
 /* @port NULL: the only port of that direction. */
 const struct mqshm_port_record *
 mqshm_snapshot_find_port(const struct mqshm_snapshot *snap, uint64_t block,
-			 const char *port, uint32_t direction);
+			 const char *port, uint32_t direction); /* MT-Safe */
 const struct mqshm_pool_record *
-mqshm_snapshot_find_pool(const struct mqshm_snapshot *snap, const char *name);
+mqshm_snapshot_find_pool(const struct mqshm_snapshot *snap, const char *name); /* MT-Safe */
 /* The smallest pool whose buffers take @bytes. */
 const struct mqshm_pool_record *
-mqshm_snapshot_fit_pool(const struct mqshm_snapshot *snap, size_t bytes);
+mqshm_snapshot_fit_pool(const struct mqshm_snapshot *snap, size_t bytes); /* MT-Safe */
 /* The connection after @prev (NULL: the first) of output @port. */
 const struct mqshm_connection_record *
 mqshm_snapshot_downstream(const struct mqshm_snapshot *snap, uint32_t port,
-			  const struct mqshm_connection_record *prev);
+			  const struct mqshm_connection_record *prev); /* MT-Safe */
 
 /* -- monitors ---------------------------------------------------------------- */
 /* Threads: one at a time for each monitor. */
@@ -217,7 +219,7 @@ struct mqshm_monitor;
  *
  * -ENOENT; -EACCES; -ENODEV; -ESHUTDOWN; -ENOMEM; -EOPNOTSUPP an older module.
  */
-int mqshm_monitor_open(const char *name, struct mqshm_monitor **out);
+int mqshm_monitor_open(const char *name, struct mqshm_monitor **out); /* MT-Safe */
 
 /**
  * mqshm_monitor_snapshot() - what is there now in what it watches
@@ -225,7 +227,7 @@ int mqshm_monitor_open(const char *name, struct mqshm_monitor **out);
  * It has all that notices up to its now_ns tell of, and nothing that later ones do; of
  * one runtime, also when that was removed. -ENOMEM.
  */
-int mqshm_monitor_snapshot(struct mqshm_monitor *m, struct mqshm_snapshot **out);
+int mqshm_monitor_snapshot(struct mqshm_monitor *m, struct mqshm_snapshot **out); /* MT-Unsafe race:monitor */
 
 /**
  * mqshm_monitor_next() - the next notice, in the order in which things happened
@@ -238,13 +240,13 @@ int mqshm_monitor_snapshot(struct mqshm_monitor *m, struct mqshm_snapshot **out)
  * everything before that has been read.
  */
 int mqshm_monitor_next(struct mqshm_monitor *m, struct mqshm_notice *out,
-		       uint64_t deadline_ns);
+		       uint64_t deadline_ns); /* MT-Unsafe race:monitor */
 
 /* Descriptor to poll for POLLIN; then call mqshm_monitor_next() until -EAGAIN. Borrowed. */
-int mqshm_monitor_fd(const struct mqshm_monitor *m);
+int mqshm_monitor_fd(const struct mqshm_monitor *m); /* MT-Safe */
 
 /* NULL is allowed. */
-void mqshm_monitor_close(struct mqshm_monitor *m);
+void mqshm_monitor_close(struct mqshm_monitor *m); /* MT-Unsafe race:monitor */
 
 /* -- clients ---------------------------------------------------------------- */
 /* Threads: joining from any thread; everything else from one at a time. */
@@ -279,13 +281,13 @@ struct mqshm_client_options {
  * -ENOSPC the runtime has all the clients it takes; -EACCES; -ENOENT; -ENODEV.
  */
 int mqshm_client_join(const char *name, const struct mqshm_client_options *options,
-		      struct mqshm_client **out);
+		      struct mqshm_client **out); /* MT-Safe */
 
 /* Leaves: what the client holds goes back. NULL is allowed. */
-void mqshm_client_close(struct mqshm_client *c);
+void mqshm_client_close(struct mqshm_client *c); /* MT-Unsafe race:client */
 
 /* Number of the client, never used again; 0 after fork. */
-uint64_t mqshm_client_id(const struct mqshm_client *c);
+uint64_t mqshm_client_id(const struct mqshm_client *c); /* MT-Safe */
 
 /**
  * mqshm_client_fd() - descriptor for an event loop; borrowed
@@ -294,11 +296,11 @@ uint64_t mqshm_client_id(const struct mqshm_client *c);
  * EPOLLOUT: every output has room. Before polling edge-triggered, and each time
  * before going to sleep, call mqshm_client_flush().
  */
-int mqshm_client_fd(const struct mqshm_client *c);
+int mqshm_client_fd(const struct mqshm_client *c); /* MT-Safe */
 
 /* Publish everything that is held back (cursors, pushes with MQSHM_MORE) and give
  * spare buffers back: for a caller that goes to sleep outside the library. */
-int mqshm_client_flush(struct mqshm_client *c);
+int mqshm_client_flush(struct mqshm_client *c); /* MT-Unsafe race:client */
 
 /**
  * mqshm_client_update() - take in changes of the graph
@@ -306,7 +308,7 @@ int mqshm_client_flush(struct mqshm_client *c);
  * Waiting, pushing and popping do it by themselves; needed only in an event loop.
  * Returns 1 if something changed, else 0.
  */
-int mqshm_client_update(struct mqshm_client *c);
+int mqshm_client_update(struct mqshm_client *c); /* MT-Unsafe race:client */
 
 /**
  * mqshm_client_recover() - go on after a longjmp out of a call
@@ -317,7 +319,7 @@ int mqshm_client_update(struct mqshm_client *c);
  * program and stays in the client's hand until it leaves; a buffer that it was to take
  * was taken if the next call with it gives -EINVAL.
  */
-int mqshm_client_recover(struct mqshm_client *c);
+int mqshm_client_recover(struct mqshm_client *c); /* MT-Unsafe race:client */
 
 /* -- blocks and ports -------------------------------------------------------- */
 /* Threads: each call from one thread of the client at a time. */
@@ -347,18 +349,18 @@ struct mqshm_port_spec {
  */
 int mqshm_block_create(struct mqshm_client *c, const char *name, const char *type,
 		       uint32_t class_, const struct mqshm_port_spec *ports,
-		       size_t n_ports, struct mqshm_block **out);
+		       size_t n_ports, struct mqshm_block **out); /* MT-Unsafe race:client */
 /* Ends its connections and frees it with its ports. NULL is allowed. */
-void mqshm_block_remove(struct mqshm_block *b);
+void mqshm_block_remove(struct mqshm_block *b); /* MT-Unsafe race:client */
 
-uint64_t mqshm_block_id(const struct mqshm_block *b);
+uint64_t mqshm_block_id(const struct mqshm_block *b); /* MT-Safe */
 /* Somebody asked this block to end. */
-bool mqshm_block_stop_requested(const struct mqshm_block *b);
+bool mqshm_block_stop_requested(const struct mqshm_block *b); /* MT-Unsafe race:client */
 /* Borrowed; NULL if there is none of that name. */
-struct mqshm_port *mqshm_block_port(const struct mqshm_block *b, const char *name);
+struct mqshm_port *mqshm_block_port(const struct mqshm_block *b, const char *name); /* MT-Unsafe race:client */
 
 /* Connections that the port has now. */
-size_t mqshm_port_connections(const struct mqshm_port *p);
+size_t mqshm_port_connections(const struct mqshm_port *p); /* MT-Unsafe race:client */
 
 /* -- buffers ------------------------------------------------------------------ */
 /* Threads: each call from one thread of the client at a time; payload as the program agrees. */
@@ -386,33 +388,33 @@ struct mqshm_buffer {
  * -ETIMEDOUT; -EINTR.
  */
 int mqshm_buffer_alloc(struct mqshm_client *c, size_t bytes, uint64_t deadline_ns,
-		       struct mqshm_buffer *out);
+		       struct mqshm_buffer *out); /* MT-Unsafe race:client */
 /* The same from one pool, by name. -ENOENT. */
 int mqshm_buffer_alloc_from(struct mqshm_client *c, const char *pool,
-			    uint64_t deadline_ns, struct mqshm_buffer *out);
+			    uint64_t deadline_ns, struct mqshm_buffer *out); /* MT-Unsafe race:client */
 
 /* Payload; valid while the reference is held. NULL if @buf is none. */
-void *mqshm_buffer_data(struct mqshm_client *c, const struct mqshm_buffer *buf);
-size_t mqshm_buffer_capacity(struct mqshm_client *c, const struct mqshm_buffer *buf);
+void *mqshm_buffer_data(struct mqshm_client *c, const struct mqshm_buffer *buf); /* MT-Unsafe race:client */
+size_t mqshm_buffer_capacity(struct mqshm_client *c, const struct mqshm_buffer *buf); /* MT-Unsafe race:client */
 /* Number of this allocation, never used again. */
-uint64_t mqshm_buffer_id(struct mqshm_client *c, const struct mqshm_buffer *buf);
-uint64_t mqshm_buffer_alloc_ns(struct mqshm_client *c, const struct mqshm_buffer *buf);
-uint64_t mqshm_buffer_data_ns(struct mqshm_client *c, const struct mqshm_buffer *buf);
+uint64_t mqshm_buffer_id(struct mqshm_client *c, const struct mqshm_buffer *buf); /* MT-Unsafe race:client */
+uint64_t mqshm_buffer_alloc_ns(struct mqshm_client *c, const struct mqshm_buffer *buf); /* MT-Unsafe race:client */
+uint64_t mqshm_buffer_data_ns(struct mqshm_client *c, const struct mqshm_buffer *buf); /* MT-Unsafe race:client */
 /* For the source of the data; -EPERM unless it is the sole holder. */
 int mqshm_buffer_set_data_ns(struct mqshm_client *c, const struct mqshm_buffer *buf,
-			     uint64_t ns);
+			     uint64_t ns); /* MT-Unsafe race:client */
 
 /* One more reference to the same buffer. -EOVERFLOW. */
 int mqshm_buffer_share(struct mqshm_client *c, const struct mqshm_buffer *buf,
-		       struct mqshm_buffer *out);
+		       struct mqshm_buffer *out); /* MT-Unsafe race:client */
 /* Drops the reference; @buf is none afterwards. None is allowed. */
-int mqshm_buffer_release(struct mqshm_client *c, struct mqshm_buffer *buf);
+int mqshm_buffer_release(struct mqshm_client *c, struct mqshm_buffer *buf); /* MT-Unsafe race:client */
 /* Whether nobody else has a reference, so that the payload may be changed. */
-bool mqshm_buffer_is_sole(struct mqshm_client *c, const struct mqshm_buffer *buf);
+bool mqshm_buffer_is_sole(struct mqshm_client *c, const struct mqshm_buffer *buf); /* MT-Unsafe race:client */
 /* Makes @buf changeable: as it is for a sole holder, else a copy that takes its
  * place. Errors as mqshm_buffer_alloc(); then @buf is as it was. */
 int mqshm_buffer_make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
-			       uint64_t deadline_ns);
+			       uint64_t deadline_ns); /* MT-Unsafe race:client */
 
 /* -- moving references --------------------------------------------------------- */
 /* Threads: each call from one thread of the client at a time. */
@@ -427,14 +429,14 @@ int mqshm_buffer_make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
  * All or nothing. -EAGAIN a ring is full; -ENOTCONN no connection (an optional
  * port discards and succeeds); -EPIPE the end was announced.
  */
-int mqshm_port_push(struct mqshm_port *p, struct mqshm_buffer *buf, uint32_t flags);
+int mqshm_port_push(struct mqshm_port *p, struct mqshm_buffer *buf, uint32_t flags); /* MT-Unsafe race:client */
 /* Up to @n of @bufs in order; returns how many, or the error if none. */
 int mqshm_port_push_many(struct mqshm_port *p, struct mqshm_buffer *bufs, size_t n,
-			 uint32_t flags);
+			 uint32_t flags); /* MT-Unsafe race:client */
 /* Wakes consumers of what was pushed with MQSHM_MORE. */
-int mqshm_port_flush(struct mqshm_port *p);
+int mqshm_port_flush(struct mqshm_port *p); /* MT-Unsafe race:client */
 /* Announces the end: consumers see it after the last message. */
-int mqshm_port_end(struct mqshm_port *p);
+int mqshm_port_end(struct mqshm_port *p); /* MT-Unsafe race:client */
 
 /**
  * mqshm_port_pop() - take the next message of an input
@@ -443,20 +445,20 @@ int mqshm_port_end(struct mqshm_port *p);
  * Connections are served in turn; order is kept per connection. -EAGAIN nothing
  * now; -ENODATA every connection it had ended by announcement, and all was read.
  */
-int mqshm_port_pop(struct mqshm_port *p, struct mqshm_buffer *out);
+int mqshm_port_pop(struct mqshm_port *p, struct mqshm_buffer *out); /* MT-Unsafe race:client */
 /* Up to @n; returns how many, or the error if none. */
-int mqshm_port_pop_many(struct mqshm_port *p, struct mqshm_buffer *out, size_t n);
+int mqshm_port_pop_many(struct mqshm_port *p, struct mqshm_buffer *out, size_t n); /* MT-Unsafe race:client */
 
-bool mqshm_port_has_input(struct mqshm_port *p);
+bool mqshm_port_has_input(struct mqshm_port *p); /* MT-Unsafe race:client */
 /* Messages queued now. */
-size_t mqshm_port_input_size(struct mqshm_port *p);
+size_t mqshm_port_input_size(struct mqshm_port *p); /* MT-Unsafe race:client */
 /* Every connection it had ended by announcement, and all was read. */
-bool mqshm_port_ended(struct mqshm_port *p);
+bool mqshm_port_ended(struct mqshm_port *p); /* MT-Unsafe race:client */
 /* Whether a push would find room in every ring. */
-bool mqshm_port_has_room(struct mqshm_port *p);
+bool mqshm_port_has_room(struct mqshm_port *p); /* MT-Unsafe race:client */
 /* Connections lost so far by death, and by being taken away. */
-uint64_t mqshm_port_deaths(const struct mqshm_port *p);
-uint64_t mqshm_port_disconnects(const struct mqshm_port *p);
+uint64_t mqshm_port_deaths(const struct mqshm_port *p); /* MT-Unsafe race:client */
+uint64_t mqshm_port_disconnects(const struct mqshm_port *p); /* MT-Unsafe race:client */
 
 /**
  * mqshm_wait() - sleep until one of several ports is ready
@@ -468,7 +470,7 @@ uint64_t mqshm_port_disconnects(const struct mqshm_port *p);
  * a stop was asked for). -ETIMEDOUT, -EINTR.
  */
 int mqshm_wait(struct mqshm_client *c, struct mqshm_port *const *ports, size_t n,
-	       uint64_t deadline_ns, uint64_t *ready);
+	       uint64_t deadline_ns, uint64_t *ready); /* MT-Unsafe race:client */
 
 /**
  * mqshm_port_set_eventfd() - have an eventfd of the caller's signalled
@@ -476,9 +478,9 @@ int mqshm_wait(struct mqshm_client *c, struct mqshm_port *const *ports, size_t n
  *
  * Signalled once after each mqshm_port_arm() that returned 0.
  */
-int mqshm_port_set_eventfd(struct mqshm_port *p, int fd);
+int mqshm_port_set_eventfd(struct mqshm_port *p, int fd); /* MT-Unsafe race:client */
 /* -EAGAIN: there is something already, nothing is armed. Flushes as a wait does. */
-int mqshm_port_arm(struct mqshm_port *p);
+int mqshm_port_arm(struct mqshm_port *p); /* MT-Unsafe race:client */
 
 /* -- block runtime -------------------------------------------------------------- */
 /* Threads: each call from the thread that runs the block, except
@@ -550,41 +552,41 @@ struct mqshm_block_ops {
 };
 
 /* For block types, inside their operations. */
-void *mqshm_instance_state(struct mqshm_instance *in);
-struct mqshm_client *mqshm_instance_client(struct mqshm_instance *in);
-const char *mqshm_instance_name(const struct mqshm_instance *in);
+void *mqshm_instance_state(struct mqshm_instance *in); /* MT-Unsafe race:client */
+struct mqshm_client *mqshm_instance_client(struct mqshm_instance *in); /* MT-Unsafe race:client */
+const char *mqshm_instance_name(const struct mqshm_instance *in); /* MT-Unsafe race:client */
 /* Somebody asked the block to stop: for work that waits by itself. */
-bool mqshm_instance_stop_requested(const struct mqshm_instance *in);
+bool mqshm_instance_stop_requested(const struct mqshm_instance *in); /* MT-Unsafe race:client */
 /* Value of a parameter, given or default; NULL if neither. Lives as long as @in. */
-const char *mqshm_instance_param(const struct mqshm_instance *in, const char *key);
+const char *mqshm_instance_param(const struct mqshm_instance *in, const char *key); /* MT-Unsafe race:client */
 /* Parsed: -EINVAL after mqshm_instance_fail() with a sentence. */
-int mqshm_instance_number(struct mqshm_instance *in, const char *key, double *out);
+int mqshm_instance_number(struct mqshm_instance *in, const char *key, double *out); /* MT-Unsafe race:client */
 int mqshm_instance_integer(struct mqshm_instance *in, const char *key, int64_t min,
-			   int64_t max, int64_t *out);
-int mqshm_instance_size(struct mqshm_instance *in, const char *key, uint64_t *bytes);
-int mqshm_instance_bool(struct mqshm_instance *in, const char *key, bool *out);
+			   int64_t max, int64_t *out); /* MT-Unsafe race:client */
+int mqshm_instance_size(struct mqshm_instance *in, const char *key, uint64_t *bytes); /* MT-Unsafe race:client */
+int mqshm_instance_bool(struct mqshm_instance *in, const char *key, bool *out); /* MT-Unsafe race:client */
 /* In initialize only. @depth 0 is the default. */
-int mqshm_instance_add_input(struct mqshm_instance *in, const char *name, uint32_t depth);
-int mqshm_instance_add_output(struct mqshm_instance *in, const char *name, uint32_t flags);
+int mqshm_instance_add_input(struct mqshm_instance *in, const char *name, uint32_t depth); /* MT-Unsafe race:client */
+int mqshm_instance_add_output(struct mqshm_instance *in, const char *name, uint32_t flags); /* MT-Unsafe race:client */
 /* Says why it fails; printf-like. Returns @error, for `return`. */
 int mqshm_instance_fail(struct mqshm_instance *in, int error, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4))); /* MT-Unsafe race:client */
 
 /* Ports by index in the order they were added, inputs and outputs apart. */
-struct mqshm_port *mqshm_instance_input(struct mqshm_instance *in, size_t i);
-struct mqshm_port *mqshm_instance_output(struct mqshm_instance *in, size_t i);
-size_t mqshm_instance_inputs(const struct mqshm_instance *in);
-size_t mqshm_instance_outputs(const struct mqshm_instance *in);
+struct mqshm_port *mqshm_instance_input(struct mqshm_instance *in, size_t i); /* MT-Unsafe race:client */
+struct mqshm_port *mqshm_instance_output(struct mqshm_instance *in, size_t i); /* MT-Unsafe race:client */
+size_t mqshm_instance_inputs(const struct mqshm_instance *in); /* MT-Unsafe race:client */
+size_t mqshm_instance_outputs(const struct mqshm_instance *in); /* MT-Unsafe race:client */
 
 /* The block's own view of the calls above: they wait as a block should, wake up
  * when it is asked to stop (-ECANCELED), and count. */
 int mqshm_get_input(struct mqshm_instance *in, size_t i, uint64_t deadline_ns,
-		    struct mqshm_buffer *out);
-bool mqshm_has_input(struct mqshm_instance *in, size_t i);
-size_t mqshm_input_size(struct mqshm_instance *in, size_t i);
-int mqshm_allocate_buffer(struct mqshm_instance *in, size_t bytes, struct mqshm_buffer *out);
+		    struct mqshm_buffer *out); /* MT-Unsafe race:client */
+bool mqshm_has_input(struct mqshm_instance *in, size_t i); /* MT-Unsafe race:client */
+size_t mqshm_input_size(struct mqshm_instance *in, size_t i); /* MT-Unsafe race:client */
+int mqshm_allocate_buffer(struct mqshm_instance *in, size_t bytes, struct mqshm_buffer *out); /* MT-Unsafe race:client */
 /* To every connection of output @i; waits for room and for a connection. */
-int mqshm_produce_output(struct mqshm_instance *in, size_t i, struct mqshm_buffer *buf);
+int mqshm_produce_output(struct mqshm_instance *in, size_t i, struct mqshm_buffer *buf); /* MT-Unsafe race:client */
 
 /**
  * struct mqshm_instance_stats - what a block did
@@ -600,7 +602,7 @@ struct mqshm_instance_stats {
 	uint64_t discarded;
 };
 void mqshm_instance_get_stats(const struct mqshm_instance *in,
-			      struct mqshm_instance_stats *out);
+			      struct mqshm_instance_stats *out); /* MT-Unsafe race:client */
 
 /**
  * mqshm_instance_new() - make a block of a type in a client, and register it
@@ -615,7 +617,7 @@ void mqshm_instance_get_stats(const struct mqshm_instance *in,
  */
 int mqshm_instance_new(struct mqshm_client *c, const struct mqshm_block_ops *ops,
 		       const char *name, const struct mqshm_param *params, size_t n_params,
-		       char **error, struct mqshm_instance **out);
+		       char **error, struct mqshm_instance **out); /* MT-Safe */
 
 /**
  * mqshm_instance_run() - run the block until it is done, fails or is asked to stop
@@ -624,13 +626,13 @@ int mqshm_instance_new(struct mqshm_client *c, const struct mqshm_block_ops *ops
  * Calls start, work as inputs and outputs allow, stop. Sleeps when there is
  * nothing to do. Returns MQSHM_DONE (end), MQSHM_OK (stopped) or MQSHM_ERROR.
  */
-enum mqshm_result mqshm_instance_run(struct mqshm_instance *in, char **error);
+enum mqshm_result mqshm_instance_run(struct mqshm_instance *in, char **error); /* MT-Unsafe race:client */
 
 /* Asks a running block to stop. From any thread, and from a signal handler. */
-void mqshm_instance_request_stop(struct mqshm_instance *in);
+void mqshm_instance_request_stop(struct mqshm_instance *in); /* MT-Safe */
 
 /* NULL is allowed. */
-void mqshm_instance_free(struct mqshm_instance *in);
+void mqshm_instance_free(struct mqshm_instance *in); /* MT-Unsafe race:client */
 
 #pragma GCC visibility pop
 
