@@ -16,7 +16,8 @@
 
 #include "bench.h"
 
-#define POOL_BYTES	4096
+#define POOL_BYTES	1024
+#define CROWD		16
 #define ROUNDS_MAX	100
 
 /* Takes @held buffers, says so, and waits to be killed. */
@@ -37,18 +38,27 @@ static void holder_main(const char *name, unsigned int held, int ready)
 	_exit(1);
 }
 
-/* Kills @pid and waits until its writing end of @pipe_fd is closed. */
-static double kill_to_eof(pid_t pid, int pipe_fd, uint64_t *killed_ns)
+/* Kills @clients processes and waits until the writing end that they share is closed. */
+static double kill_to_eof(const pid_t *pids, unsigned int clients, int pipe_fd,
+			  uint64_t *killed_ns)
 {
+	unsigned int i;
 	char c;
 
 	*killed_ns = mqshm_now_ns();
-	kill(pid, SIGKILL);
+	for (i = 0; i < clients; i++)
+		kill(pids[i], SIGKILL);
 	while (read(pipe_fd, &c, 1) > 0)
 		;
 	return mqshm_now_ns() - *killed_ns;
 }
 
+/**
+ * struct settle_times - what was measured, by round
+ * @settle_ns: settling itself, summed over the clients
+ * @settled_ns: from the first SIGKILL to the last reference settled
+ * @eof_ns: from there to the end of the pipe
+ */
 struct settle_times {
 	double settle_ns[ROUNDS_MAX];
 	double settled_ns[ROUNDS_MAX];
@@ -83,43 +93,67 @@ static int departed_find(struct mqshm_runtime *rt, pid_t pid,
 	}
 }
 
-static int settle_round(struct mqshm_runtime *rt, const char *name, unsigned int held,
-			struct settle_times *times, unsigned int round)
+/* Holders that have @held buffers together, all there; their number, or -errno. */
+static int holders_start(const char *name, unsigned int clients, unsigned int held,
+			 pid_t *pids, int *pipe_fd)
 {
-	struct mqshm_departed_record record;
-	uint64_t killed_ns;
-	int fds[2], ret;
-	pid_t pid;
+	unsigned int i;
+	int fds[2];
 	char c;
 
 	if (pipe(fds))
 		return -errno;
-	pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (!pid) {
-		close(fds[0]);
-		holder_main(name, held, fds[1]);
+	for (i = 0; i < clients; i++) {
+		pids[i] = fork();
+		if (pids[i] < 0)
+			return -errno;
+		if (!pids[i]) {
+			close(fds[0]);
+			holder_main(name, held / clients + (i < held % clients), fds[1]);
+		}
 	}
 	close(fds[1]);
-	if (read(fds[0], &c, 1) != 1)
-		return -EIO;
-	times->eof_ns[round] = kill_to_eof(pid, fds[0], &killed_ns);
-	ret = departed_find(rt, pid, &record);
-	/* after that, or its pid would be another's */
-	waitpid(pid, NULL, 0);
-	close(fds[0]);
-	if (ret)
-		return ret;
-	if (record.refs < held)
-		return -EBADMSG;
-	times->settle_ns[round] = record.settle_ns;
-	times->settled_ns[round] = (double)record.at_ns - killed_ns;
+	*pipe_fd = fds[0];
+	for (i = 0; i < clients; i++)
+		if (read(fds[0], &c, 1) != 1)
+			return -EIO;
 	return 0;
 }
 
-static int settle_case(unsigned int held, unsigned int rounds, bool json, bool last)
+static int settle_round(struct mqshm_runtime *rt, const char *name, unsigned int clients,
+			unsigned int held, struct settle_times *times, unsigned int round)
 {
+	struct mqshm_departed_record record;
+	uint64_t killed_ns, refs = 0;
+	pid_t pids[CROWD];
+	unsigned int i;
+	int ret, fd = -1;
+
+	ret = holders_start(name, clients, held, pids, &fd);
+	if (ret)
+		return ret;
+	times->eof_ns[round] = kill_to_eof(pids, clients, fd, &killed_ns);
+	times->settle_ns[round] = times->settled_ns[round] = 0;
+	for (i = 0; i < clients; i++) {
+		ret = departed_find(rt, pids[i], &record);
+		if (ret)
+			break;
+		refs += record.refs;
+		times->settle_ns[round] += record.settle_ns;
+		if (record.at_ns - killed_ns > times->settled_ns[round])
+			times->settled_ns[round] = record.at_ns - killed_ns;
+	}
+	/* after that, or its pid would be another's */
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	close(fd);
+	return ret ? ret : refs < held ? -EBADMSG : 0;
+}
+
+static int settle_case(unsigned int clients, unsigned int held, unsigned int rounds,
+		       bool json, bool last)
+{
+	struct mqshm_runtime_options options = { .limits.buffers = 2 * 65536 };
 	struct mqshm_runtime *rt;
 	struct settle_times times;
 	double settle, settled, eof;
@@ -128,12 +162,13 @@ static int settle_case(unsigned int held, unsigned int rounds, bool json, bool l
 	int ret;
 
 	snprintf(name, sizeof(name), "settle-%d", getpid());
-	ret = mqshm_runtime_create(name, NULL, &rt);
+	ret = mqshm_runtime_create(name, &options, &rt);
 	if (ret)
 		return ret;
-	ret = mqshm_pool_create(rt, "settle", POOL_BYTES, held > 512 ? held + 64 : 512);
+	/* what each has in reserve comes on top */
+	ret = mqshm_pool_create(rt, "settle", POOL_BYTES, held + CROWD * MQSHM_BATCH_MAX);
 	for (i = 0; !ret && i < rounds; i++)
-		ret = settle_round(rt, name, held, &times, i);
+		ret = settle_round(rt, name, clients, held, &times, i);
 	mqshm_runtime_close(rt);
 	if (ret)
 		return ret;
@@ -142,28 +177,28 @@ static int settle_case(unsigned int held, unsigned int rounds, bool json, bool l
 	settled = bench_median(times.settled_ns, rounds) / 1000;
 	eof = bench_median(times.eof_ns, rounds) / 1000;
 	if (json)
-		printf("    {\"held\": %u, \"settle_us\": %.1f, \"kill_to_settled_us\": %.1f, "
-		       "\"kill_to_pipe_eof_us\": %.1f}%s\n", held, settle, settled, eof,
-		       last ? "" : ",");
+		printf("    {\"clients\": %u, \"held\": %u, \"settle_us\": %.1f, "
+		       "\"kill_to_settled_us\": %.1f, \"kill_to_pipe_eof_us\": %.1f}%s\n",
+		       clients, held, settle, settled, eof, last ? "" : ",");
 	else
-		printf("%12u %16.1f %22.1f %22.1f %8.2f\n", held, settle, settled, eof,
-		       settled / eof);
+		printf("%8u %12u %16.1f %22.1f %22.1f %8.2f\n", clients, held, settle, settled,
+		       eof, settled / eof);
 	return 0;
 }
 
 int bench_settle(unsigned int rounds, bool json)
 {
-	static const unsigned int held[] = { 0, 1, 1000, 16384 };
+	static const unsigned int clients[] = { 1, CROWD }, held[] = { 0, 1, 1000, 65536 };
 	size_t i, n = sizeof(held) / sizeof(held[0]);
 	int ret = 0;
 
 	if (rounds > ROUNDS_MAX)
 		rounds = ROUNDS_MAX;
 	if (!json)
-		printf("\nA client is killed (medians of %u, microseconds)\n%12s %16s %22s %22s %8s\n",
-		       rounds, "held buffers", "settle itself", "SIGKILL to settled",
+		printf("\nClients are killed (medians of %u, microseconds)\n%8s %12s %16s %22s %22s %8s\n",
+		       rounds, "clients", "held buffers", "settle itself", "SIGKILL to settled",
 		       "SIGKILL to pipe EOF", "ratio");
-	for (i = 0; !ret && i < n; i++)
-		ret = settle_case(held[i], rounds, json, i + 1 == n);
+	for (i = 0; !ret && i < 2 * n; i++)
+		ret = settle_case(clients[i / n], held[i % n], rounds, json, i + 1 == 2 * n);
 	return ret;
 }
