@@ -412,8 +412,6 @@ static void touch_in_child(void *arg)
 
 TEST_F(map, fork_inherits_nothing)
 {
-	if (user_mode_linux())
-		SKIP(return, "a child of User Mode Linux keeps the host's mappings");
 	for (size_t i = 0; i < ARRAY_SIZE(accesses); i++) {
 		char *p = region_map(self->fd, accesses[i].what, 0, PAGE, PROT_READ);
 

@@ -151,7 +151,7 @@ void stay_on_one_processor(void);
  */
 __u64 rounds(__u64 few, __u64 many);
 
-/* A kernel whose fork copies the host's mappings, asked for or not. */
+/* One processor, and a memory that the host's mappings shadow. */
 bool user_mode_linux(void);
 
 /* Random numbers that MQSHM_SEED (printed) repeats. */
