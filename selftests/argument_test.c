@@ -434,8 +434,15 @@ TEST_F(argument, failed_block_is_not_there)
 {
 	struct snapshot s;
 
+	char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ASSERT_NE(MAP_FAILED, p);
 	TRY_FIELD(client_fd, BLOCK_CREATE, block_create, fill_block_create, -EFAULT,
 		  a.port_array = 0);
+	/* read well, but the numbers of its ports cannot be told */
+	TRY_FIELD(client_fd, BLOCK_CREATE, block_create, fill_block_create, -EFAULT,
+		  memcpy(p, (void *)(uintptr_t)a.port_array, sizeof(struct mqshm_port_desc));
+		  a.port_array = (uintptr_t)p; mprotect(p, 4096, PROT_READ));
 	ASSERT_EQ(0, snapshot_take(manage_fd, MQSHM_QUERY_RUNTIME, &s));
 	EXPECT_EQ(NULL, snapshot_block(&s, "new"));
 	EXPECT_EQ(2U, snapshot_count(&s, MQSHM_RECORD_BLOCK));

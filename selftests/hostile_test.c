@@ -224,6 +224,20 @@ TEST_F(hostile, intents_that_make_no_sense)
 	self->pair.out.control->intent = ~0ULL;
 }
 
+/* Of a ring that the client has, but not that end. */
+TEST_F(hostile, intents_of_the_other_end)
+{
+	struct raw *out = &self->pair.out, *in = &self->pair.in;
+	__u32 b = RAW_BUFFERS - 1;	/* nobody's */
+
+	out->control->intent = MQSHM_INTENT(MQSHM_OP_POP, 0, b, 7, 1, self->pair.ring);
+	EXPECT_EQ(0, id_command(out->fd, MQSHM_IOC_CLIENT_RECOVER, 0));
+	EXPECT_EQ(0, out->hold[b]);
+	in->control->intent = MQSHM_INTENT(MQSHM_OP_PUSH, 1, b, 7, 1, self->pair.ring);
+	EXPECT_EQ(0, id_command(in->fd, MQSHM_IOC_CLIENT_RECOVER, 0));
+	EXPECT_EQ(0, in->hold[b]);
+}
+
 /* Random words everywhere, and every command in between. */
 static void scribble(__u64 *words, size_t n, __u64 *seed)
 {

@@ -130,6 +130,23 @@ TEST_F(settle, push_to_nobody)
 	expect_tally(_metadata, pair->fd, RAW_BUFFERS, 0, 0);
 }
 
+/* The same producer goes on: its KICK drains the ring. */
+TEST_F(settle, kick_for_nobody)
+{
+	struct raw_pair *pair = &self->pair;
+	struct mqshm_kick_args kick = ARGS(kick, .count = 1);
+	int b;
+
+	pass(_metadata, pair, variant->before);
+	b = raw_lease(&pair->out);
+	ASSERT_LE(0, b);
+	ASSERT_EQ(0, id_command(pair->in.fd, MQSHM_IOC_CLIENT_DETACH, 0));
+	raw_push(pair, b, 9);
+	kick.rings[0] = pair->ring;
+	EXPECT_EQ(0, command(pair->out.fd, MQSHM_IOC_KICK, &kick));
+	expect_tally(_metadata, pair->fd, RAW_BUFFERS, 0, 0);
+}
+
 TEST_F(settle, pop)
 {
 	struct raw_pair *pair = &self->pair;

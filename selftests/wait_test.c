@@ -80,11 +80,12 @@ TEST_F_TIMEOUT(wait, for_space, 1800)
 	EXPECT_EQ(0, reap_within(pid, 5000));
 }
 
-#define OPEN_PAIR() \
+/* @id: where the number of the connection goes */
+#define OPEN_PAIR(id) \
 do { \
 	ASSERT_EQ(0, node_open(&self->source, runtime_name(), "source", &one_out)); \
 	ASSERT_EQ(0, node_open(&self->sink, runtime_name(), "sink", &shallow_in)); \
-	ASSERT_EQ(0, graph_connect(self->fd, "source", "sink", NULL)); \
+	ASSERT_EQ(0, graph_connect(self->fd, "source", "sink", id)); \
 	ASSERT_EQ(0, node_wait_connections(&self->source, self->source.out[0], 1, 5000)); \
 	ASSERT_EQ(0, node_wait_connections(&self->sink, self->sink.in[0], 1, 5000)); \
 } while (0)
@@ -104,7 +105,7 @@ TEST_F(wait, tells_which_ports_are_ready)
 	struct mqshm_port *ports[2];
 	uint64_t ready = POISON64;
 
-	OPEN_PAIR();
+	OPEN_PAIR(NULL);
 	ports[0] = self->source.out[0];
 	EXPECT_EQ(1, mqshm_wait(self->source.client, ports, 1, after_ms(1000), &ready));
 	EXPECT_EQ(1, ready);
@@ -139,7 +140,7 @@ TEST_F(wait, deadline)
 {
 	uint64_t begin = now_ns();
 
-	OPEN_PAIR();
+	OPEN_PAIR(NULL);
 	EXPECT_EQ(-ETIMEDOUT, mqshm_wait(self->sink.client, &self->sink.in[0], 1,
 					 begin + 50000000, NULL));
 	EXPECT_LE(begin + 50000000, now_ns());
@@ -165,7 +166,7 @@ TEST_F(wait, signal_is_eintr)
 	struct mqshm_buffer bufs[16];
 	pid_t pid;
 
-	OPEN_PAIR();
+	OPEN_PAIR(NULL);
 	for (int i = 0; i < 16; i++) {
 		ASSERT_EQ(0, node_alloc(&self->source, 64, after_ms(1000), &bufs[i]));
 	}
@@ -194,6 +195,39 @@ TEST_F(wait, change_of_the_graph_wakes)
 	pid = spawn(connect_later, NULL);
 	EXPECT_EQ(0, mqshm_wait(self->sink.client, &self->sink.in[0], 1, after_ms(5000), NULL));
 	EXPECT_EQ(1, mqshm_port_connections(self->sink.in[0]));
+	EXPECT_EQ(0, reap(pid));
+}
+
+static void disconnect_later(void *arg)
+{
+	int fd = runtime_open_fd(runtime_name());
+
+	sleep_us(50000);
+	must(id_command(fd, MQSHM_IOC_DISCONNECT, *(uint64_t *)arg) == 0);
+}
+
+TEST_F(wait, disconnect_wakes_the_consumer)
+{
+	uint64_t id;
+	pid_t pid;
+
+	OPEN_PAIR(&id);
+	pid = spawn(disconnect_later, &id);
+	EXPECT_EQ(0, mqshm_wait(self->sink.client, &self->sink.in[0], 1, after_ms(5000), NULL));
+	EXPECT_EQ(1, mqshm_port_disconnects(self->sink.in[0]));
+	EXPECT_EQ(0, reap(pid));
+}
+
+TEST_F(wait, disconnect_wakes_the_producer)
+{
+	uint64_t id;
+	pid_t pid;
+
+	OPEN_PAIR(&id);
+	ASSERT_EQ(0, push_message(&self->source));
+	pid = spawn(disconnect_later, &id);
+	EXPECT_EQ(0, mqshm_wait(self->source.client, &self->source.out[0], 1, after_ms(5000), NULL));
+	EXPECT_EQ(1, mqshm_port_disconnects(self->source.out[0]));
 	EXPECT_EQ(0, reap(pid));
 }
 
@@ -330,7 +364,7 @@ TEST_F(wait, poll_tells_input_and_room)
 {
 	struct mqshm_buffer buf;
 
-	OPEN_PAIR();
+	OPEN_PAIR(NULL);
 	EXPECT_EQ(POLLOUT, poll_now(mqshm_client_fd(self->source.client), POLLIN | POLLOUT));
 	EXPECT_EQ(0, poll_now(mqshm_client_fd(self->sink.client), POLLIN));
 	ASSERT_EQ(0, push_message(&self->source));
@@ -420,9 +454,9 @@ TEST_F(wait, eventfd_is_signalled_once)
 {
 	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	struct mqshm_buffer buf;
-	uint64_t count;
+	uint64_t count, id;
 
-	OPEN_PAIR();
+	OPEN_PAIR(&id);
 	ASSERT_EQ(0, mqshm_port_set_eventfd(self->sink.in[0], event));
 	ASSERT_EQ(0, push_message(&self->source));
 	EXPECT_EQ(-1, read(event, &count, 8)) TH_LOG("not armed");
@@ -438,6 +472,28 @@ TEST_F(wait, eventfd_is_signalled_once)
 	ASSERT_EQ(0, mqshm_buffer_release(self->sink.client, &buf));
 	ASSERT_EQ(0, push_message(&self->source));
 	EXPECT_EQ(-1, read(event, &count, 8)) TH_LOG("armed once, signalled once");
+	/* a change of the graph signals who is armed, and nobody else */
+	ASSERT_EQ(0, id_command(self->fd, MQSHM_IOC_DISCONNECT, id));
+	EXPECT_EQ(-1, read(event, &count, 8)) TH_LOG("not armed");
+}
+
+/* Who was woken asks for no more wakes: each would cost the producer a call. */
+TEST_F(wait, signalled_ring_asks_for_nothing)
+{
+	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	const struct mqshm_connection_record *r;
+	struct snapshot s;
+	uint64_t id;
+
+	OPEN_PAIR(&id);
+	ASSERT_EQ(0, mqshm_port_set_eventfd(self->sink.in[0], event));
+	ASSERT_EQ(0, mqshm_port_arm(self->sink.in[0]));
+	ASSERT_EQ(0, push_message(&self->source));
+	ASSERT_EQ(0, snapshot_take(self->fd, MQSHM_QUERY_RUNTIME, &s));
+	r = snapshot_connection(&s, id);
+	ASSERT_NE(NULL, r);
+	EXPECT_EQ(0, r->flags & MQSHM_RING_SLEEPING);
+	snapshot_free(&s);
 }
 
 TEST_F(wait, eventfd_taken_away)
@@ -445,7 +501,7 @@ TEST_F(wait, eventfd_taken_away)
 	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	uint64_t count;
 
-	OPEN_PAIR();
+	OPEN_PAIR(NULL);
 	ASSERT_EQ(0, mqshm_port_set_eventfd(self->sink.in[0], event));
 	ASSERT_EQ(0, mqshm_port_arm(self->sink.in[0]));
 	ASSERT_EQ(0, mqshm_port_set_eventfd(self->sink.in[0], -1));
@@ -458,7 +514,7 @@ TEST_F(wait, eventfd_tells_an_end)
 	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	uint64_t count;
 
-	OPEN_PAIR();
+	OPEN_PAIR(NULL);
 	ASSERT_EQ(0, mqshm_port_set_eventfd(self->sink.in[0], event));
 	ASSERT_EQ(0, mqshm_port_arm(self->sink.in[0]));
 	ASSERT_EQ(0, mqshm_port_end(self->source.out[0]));
