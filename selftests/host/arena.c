@@ -325,31 +325,40 @@ bool host_changed(void)
 	return true;
 }
 
+#define SAVES	2
+
 /* What host_save() keeps: pages, what is known of them, variables. */
-static __thread struct {
+static __thread struct saved {
 	struct copy pages;
 	struct copy states;
 	struct copy shared;
-} saved;
+} saves[SAVES];
+static __thread unsigned int n_saves;
 
 void host_save(void)
 {
-	copy_resize(&saved.pages, pages_bytes());
-	copy_resize(&saved.states, arena.end * sizeof(*arena.pages));
-	copy_resize(&saved.shared, shared_bytes());
-	file_copy(SYS_pread64, saved.pages.data, saved.pages.bytes, pages_offset());
-	file_copy(SYS_pread64, saved.states.data, saved.states.bytes, 0);
-	file_copy(SYS_pread64, saved.shared.data, saved.shared.bytes, ARENA_BYTES);
+	struct saved *saved = &saves[n_saves];
+
+	if (n_saves++ == SAVES)
+		host_bug("too many copies are kept");
+	copy_resize(&saved->pages, pages_bytes());
+	copy_resize(&saved->states, arena.end * sizeof(*arena.pages));
+	copy_resize(&saved->shared, shared_bytes());
+	file_copy(SYS_pread64, saved->pages.data, saved->pages.bytes, pages_offset());
+	file_copy(SYS_pread64, saved->states.data, saved->states.bytes, 0);
+	file_copy(SYS_pread64, saved->shared.data, saved->shared.bytes, ARENA_BYTES);
 }
 
 void host_restore(void)
 {
+	struct saved *saved = &saves[--n_saves];
+
 	/* pages that came to be used since */
-	memset((char *)arena.pages + saved.states.bytes, 0,
-	       arena.end * sizeof(*arena.pages) - saved.states.bytes);
-	file_copy(SYS_pwrite64, saved.shared.data, saved.shared.bytes, ARENA_BYTES);
-	file_copy(SYS_pwrite64, saved.states.data, saved.states.bytes, 0);
-	file_copy(SYS_pwrite64, saved.pages.data, saved.pages.bytes, pages_offset());
+	memset((char *)arena.pages + saved->states.bytes, 0,
+	       arena.end * sizeof(*arena.pages) - saved->states.bytes);
+	file_copy(SYS_pwrite64, saved->shared.data, saved->shared.bytes, ARENA_BYTES);
+	file_copy(SYS_pwrite64, saved->states.data, saved->states.bytes, 0);
+	file_copy(SYS_pwrite64, saved->pages.data, saved->pages.bytes, pages_offset());
 }
 
 /* -- objects ------------------------------------------------------------------- */

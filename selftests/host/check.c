@@ -134,6 +134,7 @@ static void tally_ring(struct tally *t, struct mqshm_conn *conn)
 	for (; cursor < end && mqshm_ring_peek(conn, cursor, &slot); cursor++) {
 		refs_add(t, MQSHM_SLOT_BUFFER(slot), 1, "a ring");
 		t->sums.queued++;
+		t->sums.orphaned += conn->end[MQSHM_DIR_IN].state == MQSHM_END_GONE;
 	}
 }
 

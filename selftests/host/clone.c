@@ -18,7 +18,7 @@ void host_set_clonable(void)
 		madvise((void *)vma->vm_start, vma->vm_end - vma->vm_start, MADV_DOFORK);
 }
 
-void host_adopt(pid_t pid, pid_t clone)
+void host_adopt(pid_t pid, pid_t clone, bool trap)
 {
 	struct host_process *process = host_process_find(pid);
 	unsigned int i;
@@ -29,6 +29,6 @@ void host_adopt(pid_t pid, pid_t clone)
 		if (host_tasks[i].nr == pid && host_tasks[i].process == process)
 			WRITE_ONCE(host_tasks[i].nr, clone);
 	WRITE_ONCE(process->tgid->nr, clone);
-	process->trap = false;
+	process->trap = trap;
 	WRITE_ONCE(process->pid, clone);
 }

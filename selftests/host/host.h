@@ -67,19 +67,22 @@ unsigned int host_check(void);
  * @in_depot: free ones
  * @held: references in hands
  * @queued: references in rings
+ * @orphaned: of those, the ones in rings whose consumer's end is gone
  */
 struct host_sums {
 	uint64_t buffers;
 	uint64_t in_depot;
 	uint64_t held;
 	uint64_t queued;
+	uint64_t orphaned;
 };
 
 void host_sum(struct host_sums *sums);
 
 /*
  * Keeps a copy of everything that the harness and the module have in memory, and
- * puts it back, as if nothing had been done since. Nobody else may be running.
+ * puts it back, as if nothing had been done since. Nobody else may be running. One
+ * more copy may be kept meanwhile.
  */
 void host_save(void);
 void host_restore(void);
@@ -98,9 +101,10 @@ void host_set_trap(bool on);
 /*
  * Copies of this process are made, by its tracer: what it maps is inherited. Then
  * the copy @clone takes the place of @pid, which must not move until host_restore().
+ * @trap: as host_set_trap().
  */
 void host_set_clonable(void);
-void host_adopt(pid_t pid, pid_t clone);
+void host_adopt(pid_t pid, pid_t clone, bool trap);
 
 /* As poll() and fdinfo of a descriptor. */
 int host_poll(int fd, unsigned int events, uint64_t deadline_ns);

@@ -34,7 +34,7 @@
  * @instructions: stepped through
  * @calls: signals whose handler called the library, and @busy: was refused
  * @jumps: signals whose handler jumped out
- * @wrong: points at which something was
+ * @wrong: points at which something was: the first ends the operation
  */
 struct counts {
 	unsigned long instructions;
@@ -151,7 +151,7 @@ static bool signalled(const struct scene *s, enum scene_handler handler)
 	bool good;
 
 	host_save();
-	host_adopt(s->pids[VICTIM], copy);
+	host_adopt(s->pids[VICTIM], copy, false);
 	scene_shared->copy = 1;
 	scene_shared->handler = handler;
 	scene_shared->handled = 0;
@@ -215,7 +215,7 @@ static void walk(const struct operation *op, enum peer_state state, struct count
 	answers.changes = 0;
 	host_changed();
 	point(&s, counts);
-	while (step_next(s.pids[VICTIM])) {
+	while (!counts->wrong && step_next(s.pids[VICTIM])) {
 		bool changed = host_changed();
 
 		answers.changes += changed;
@@ -224,7 +224,8 @@ static void walk(const struct operation *op, enum peer_state state, struct count
 			point(&s, counts);
 	}
 	scene_end(&s);
-	counts->wrong += answers_wrong(op);
+	if (!counts->wrong)
+		counts->wrong += answers_wrong(op);
 }
 
 int main(int argc, char **argv)
@@ -248,7 +249,7 @@ int main(int argc, char **argv)
 		if (operations[i].flags & OPERATION_ENDS ||
 		    (argc > 1 && strcmp(argv[1], operations[i].name)))
 			continue;
-		for (state = 0; state < peers; state++)
+		for (state = 0; state < peers && !counts.wrong; state++)
 			if (scene_makes_sense(&operations[i], state) &&
 			    (argc < 3 || !strcmp(argv[2], peer_state_names[state])))
 				walk(&operations[i], state, &counts);

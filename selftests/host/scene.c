@@ -300,7 +300,7 @@ void scene_copy(const struct scene *s, struct scene *copy, unsigned int n)
 	host_save();
 	for (i = 0; i < n; i++)
 		if (s->pids[i])
-			host_adopt(s->pids[i], copy->pids[i]);
+			host_adopt(s->pids[i], copy->pids[i], false);
 }
 
 /* Ends by itself, in order. */

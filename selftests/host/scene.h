@@ -56,6 +56,7 @@ struct operation {
 #define OPERATION_ENDS		(1U << 0)	/* block or client are gone after it */
 #define OPERATION_NO_CLIENT	(1U << 1)	/* a call of the runtime: no client is busy */
 #define OPERATION_LEFT		(1U << 3)	/* the client is busy before it */
+#define OPERATION_PUSHES	(1U << 6)	/* a consumer may die between its look and its push */
 #define OPERATION_TAKES		(1U << 4)	/* of two references a jump may lose one */
 #define OPERATION_KEEPS		(1U << 5)	/* another buffer stays in the hand */
 #define OPERATION_CUT		(1U << 2)	/* the connections are taken away before it */

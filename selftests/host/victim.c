@@ -51,6 +51,16 @@ static void prepare_two(void)
 	node_alloc(&me, 64, &copy);
 }
 
+/* The last record is of another buffer. */
+static void prepare_share_and_pop(void)
+{
+	struct mqshm_buffer other;
+
+	prepare_share();
+	test_check(mqshm_port_pop(me.in[0], &other), "pop");
+	test_check(mqshm_buffer_release(me.client, &other), "release");
+}
+
 static void prepare_spare(void)
 {
 	prepare_alloc();
@@ -224,9 +234,10 @@ static void run_close(void)
 	{ .name = title, .prepare = before, .run = call, __VA_ARGS__ }
 
 const struct operation operations[] = {
-	OPERATION("push", prepare_alloc, run_push),
+	OPERATION("push", prepare_alloc, run_push, .flags = OPERATION_PUSHES),
 	OPERATION("push of a message that was popped", prepare_pop, run_push),
-	OPERATION("push to two connections", prepare_alloc, run_fan_out, .flags = OPERATION_TAKES),
+	OPERATION("push to two connections", prepare_alloc, run_fan_out,
+		  .flags = OPERATION_TAKES | OPERATION_PUSHES),
 	OPERATION("push of one's second reference", prepare_share, run_push, .flags = OPERATION_TAKES),
 	OPERATION("pop", NULL, run_pop, .flags = OPERATION_TAKES),
 	OPERATION("pop that publishes", prepare_pop, run_pop, .flags = OPERATION_TAKES),
@@ -234,6 +245,8 @@ const struct operation operations[] = {
 	OPERATION("dup", prepare_alloc, run_share, .flags = OPERATION_TAKES),
 	OPERATION("dup of a reference that others share", prepare_pop_second, run_share, .flags = OPERATION_TAKES),
 	OPERATION("release of a second reference", prepare_share, run_release, .flags = OPERATION_TAKES),
+	OPERATION("release of an old reference", prepare_share_and_pop, run_release,
+		  .flags = OPERATION_TAKES),
 	OPERATION("release of a reference that the peer shares", prepare_pop_second, run_release),
 	OPERATION("release of the only reference", prepare_alloc, run_release),
 	OPERATION("release of the first of two", prepare_two, run_release, .flags = OPERATION_KEEPS),
