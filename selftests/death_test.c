@@ -276,12 +276,17 @@ TEST_F(death, tracer_of_an_exit_stop_dies)
 
 /* -- exec ------------------------------------------------------------------------ */
 
+static __attribute__((noreturn)) void exec_loop(void)
+{
+	execl("/bin/sh", "sh", "-c", "while :; do sleep 1; done", NULL);
+	must_failed(__FILE__, __LINE__, "exec");
+}
+
 static void hold_and_exec(void *arg)
 {
 	victim_join(*(int *)arg);
 	stage->ready = 1;
-	execl("/bin/sh", "sh", "-c", "while :; do sleep 1; done", NULL);
-	must(false);
+	exec_loop();
 }
 
 static void exec_with(struct __test_metadata *_metadata, FIXTURE_DATA(death) *self, int flags)
@@ -460,7 +465,7 @@ TEST_F(death, leader_exits_before_its_threads)
 }
 
 /* One memory, several clients: all go. */
-static void hold_thrice(void *arg)
+static void hold_thrice(void)
 {
 	struct mqshm_lease_args l;
 
@@ -469,22 +474,60 @@ static void hold_thrice(void *arg)
 
 		must(client_join(fd, 0, NULL) == 0);
 		must(lease(fd, 0, 8, &l) == 0);
+		/* exec keeps it */
+		must(fcntl(fd, F_SETFD, 0) == 0);
 	}
+	stage->ready = 1;
+}
+
+static void hold_thrice_and_sleep(void *arg)
+{
+	hold_thrice();
 	victim_sleep();
+}
+
+static void hold_thrice_and_exec(void *arg)
+{
+	hold_thrice();
+	while (!stage->go)
+		sleep_us(500);
+	exec_loop();
+}
+
+static pid_t start_thrice(struct __test_metadata *_metadata, FIXTURE_DATA(death) *self,
+			  void (*fn)(void *), unsigned int held)
+{
+	pid_t pid = spawn(fn, NULL);
+	struct tally t;
+
+	EXPECT_TRUE(victim_await());
+	EXPECT_EQ(0, tally_take(self->fd, &t));
+	EXPECT_EQ(held, t.held);
+	return pid;
 }
 
 TEST_F(death, several_clients_of_one_process)
 {
-	pid_t pid = spawn(hold_thrice, NULL);
+	unsigned int held = variant->buffers == 3 ? 3 : 24;
 	struct tally t;
 
-	ASSERT_TRUE(victim_await());
-	ASSERT_EQ(0, tally_take(self->fd, &t));
-	EXPECT_EQ(variant->buffers == 3 ? 3 : 24, t.held);
-	slay(pid);
+	slay(start_thrice(_metadata, self, hold_thrice_and_sleep, held));
 	ASSERT_EQ(0, tally_take(self->fd, &t));
 	EXPECT_EQ(0U, t.clients);
 	EXPECT_TRUE(tally_all_free(&t));
+}
+
+/* Only their memory ends. */
+TEST_F(death, several_clients_of_one_exec)
+{
+	unsigned int held = variant->buffers == 3 ? 3 : 24;
+	pid_t pid = start_thrice(_metadata, self, hold_thrice_and_exec, held);
+	struct tally t;
+
+	stage->go = 1;
+	EXPECT_EQ(0, tally_wait_free(self->fd, &t, PATIENCE_MS));
+	EXPECT_EQ(0, kill(pid, 0));
+	slay(pid);
 }
 
 TEST_HARNESS_MAIN
