@@ -154,6 +154,7 @@ int mqshm_payload_mmap(struct mqshm_payload *payload, struct vm_area_struct *vma
 		return -EACCES;
 	vma_set_file(vma, payload->file);
 	vma->vm_pgoff = first_page;
-	mqshm_vm_flags_mod(vma, VM_DONTCOPY | VM_DONTDUMP, writable ? 0 : VM_MAYWRITE);
+	mqshm_vm_flags_mod(vma, VM_DONTCOPY | VM_DONTDUMP,
+			   VM_MAYEXEC | (writable ? 0 : VM_MAYWRITE));
 	return shmem_fops->mmap(payload->file, vma);
 }

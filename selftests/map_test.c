@@ -178,6 +178,18 @@ TEST_F(map, executable_is_refused)
 		EXPECT_NO_MAP(EINVAL, self->fd, accesses[i].what, 0, PAGE, PROT_READ | PROT_EXEC);
 }
 
+TEST_F(map, mprotect_makes_nothing_executable)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(accesses); i++) {
+		void *p = region_map(self->fd, accesses[i].what, 0, PAGE, PROT_READ);
+
+		ASSERT_NE(NULL, p);
+		EXPECT_EQ(-1, mprotect(p, PAGE, PROT_READ | PROT_EXEC)) TH_LOG("region %u",
+									       accesses[i].what);
+		EXPECT_EQ(EACCES, errno);
+	}
+}
+
 TEST_F(map, longer_than_the_region)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(accesses); i++)
