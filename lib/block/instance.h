@@ -4,7 +4,7 @@
 #define LIB_BLOCK_INSTANCE_H
 
 #include <stdbool.h>
-#include <mqshm.h>
+#include <mqshm_block.h>
 
 /**
  * struct mqshm_instance - a block that runs

@@ -3,7 +3,7 @@
 #ifndef MQSHM_BLOCKS_H
 #define MQSHM_BLOCKS_H
 
-#include <mqshm.h>
+#include <mqshm_block.h>
 
 extern const struct mqshm_block_ops file_source_ops;
 extern const struct mqshm_block_ops file_sink_ops;

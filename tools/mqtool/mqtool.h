@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <mqshm.h>
+#include <mqshm_block.h>
 
 #define EXIT_DONE	0
 #define EXIT_FAILED	1

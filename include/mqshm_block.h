@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The block runtime of libmqshm: types of blocks with parameters and statistics, and
+ * running them. How errors, deadlines and threads are told is as in <mqshm.h>.
+ *
+ * Threads: each call from the thread that runs the block, except
+ * mqshm_instance_request_stop() and mqshm_instance_get_stats(): from any.
+ */
+#ifndef MQSHM_BLOCK_H
+#define MQSHM_BLOCK_H
+
+#include <mqshm.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+enum mqshm_result {
+	MQSHM_OK,		/* call work again when there is something to do */
+	MQSHM_NEED_MORE_INPUT,	/* call work again when an input has more; the end if none will */
+	MQSHM_DONE,		/* the end: outputs announce it, the block stops */
+	MQSHM_ERROR,		/* the block stops, outputs do not announce an end */
+};
+
+#define MQSHM_BLOCK_ABI	1
+
+/**
+ * struct mqshm_param - a parameter as "key=value"
+ */
+struct mqshm_param {
+	const char *key;
+	const char *value;
+};
+
+/**
+ * struct mqshm_param_spec - a parameter that a block type takes
+ * @key: its name
+ * @kind: "string", "number", "integer", "size", "bool"
+ * @fallback: value if it is not given; NULL if it must be given
+ * @help: one line
+ */
+struct mqshm_param_spec {
+	const char *key;
+	const char *kind;
+	const char *fallback;
+	const char *help;
+};
+
+struct mqshm_instance;
+
+/**
+ * struct mqshm_block_ops - a type of block
+ * @abi: MQSHM_BLOCK_ABI
+ * @class_: MQSHM_CLASS_*
+ * @type: its name
+ * @summary: one line
+ * @params: array ended by a NULL key; others are refused
+ * @state_bytes: size of its state, zeroed, at mqshm_instance_state()
+ * @initialize: read parameters, add ports; the block is not registered yet
+ * @start: before the first work; the block is registered
+ * @work: do one piece of work without sleeping longer than needed. Called when an
+ *	input has a message, once for each input that ends, and for a source freely
+ * @stop: after the last work; outputs still take messages
+ * @cleanup: free what initialize and start made; always called
+ *
+ * All but @work may be NULL. initialize, start: 0 or -errno, after
+ * mqshm_instance_fail() with a sentence. All calls come from one thread.
+ */
+struct mqshm_block_ops {
+	uint32_t abi;
+	uint32_t class_;
+	const char *type;
+	const char *summary;
+	const struct mqshm_param_spec *params;
+	size_t state_bytes;
+	int (*initialize)(struct mqshm_instance *in);
+	int (*start)(struct mqshm_instance *in);
+	enum mqshm_result (*work)(struct mqshm_instance *in);
+	void (*stop)(struct mqshm_instance *in);
+	void (*cleanup)(struct mqshm_instance *in);
+};
+
+/* For block types, inside their operations. */
+void *mqshm_instance_state(struct mqshm_instance *in); /* MT-Unsafe race:client */
+struct mqshm_client *mqshm_instance_client(struct mqshm_instance *in); /* MT-Unsafe race:client */
+const char *mqshm_instance_name(const struct mqshm_instance *in); /* MT-Unsafe race:client */
+/* Somebody asked the block to stop: for work that waits by itself. */
+bool mqshm_instance_stop_requested(const struct mqshm_instance *in); /* MT-Unsafe race:client */
+/* Value of a parameter, given or default; NULL if neither. Lives as long as @in. */
+const char *mqshm_instance_param(const struct mqshm_instance *in, const char *key); /* MT-Unsafe race:client */
+/* Parsed: -EINVAL after mqshm_instance_fail() with a sentence. */
+int mqshm_instance_number(struct mqshm_instance *in, const char *key, double *out); /* MT-Unsafe race:client */
+int mqshm_instance_integer(struct mqshm_instance *in, const char *key, int64_t min,
+			   int64_t max, int64_t *out); /* MT-Unsafe race:client */
+int mqshm_instance_size(struct mqshm_instance *in, const char *key, uint64_t *bytes); /* MT-Unsafe race:client */
+int mqshm_instance_bool(struct mqshm_instance *in, const char *key, bool *out); /* MT-Unsafe race:client */
+/* In initialize only. @depth 0 is the default. */
+int mqshm_instance_add_input(struct mqshm_instance *in, const char *name, uint32_t depth); /* MT-Unsafe race:client */
+int mqshm_instance_add_output(struct mqshm_instance *in, const char *name, uint32_t flags); /* MT-Unsafe race:client */
+/* Says why it fails; printf-like. Returns @error, for `return`. */
+int mqshm_instance_fail(struct mqshm_instance *in, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4))); /* MT-Unsafe race:client */
+
+/* Ports by index in the order they were added, inputs and outputs apart. */
+struct mqshm_port *mqshm_instance_input(struct mqshm_instance *in, size_t i); /* MT-Unsafe race:client */
+struct mqshm_port *mqshm_instance_output(struct mqshm_instance *in, size_t i); /* MT-Unsafe race:client */
+size_t mqshm_instance_inputs(const struct mqshm_instance *in); /* MT-Unsafe race:client */
+size_t mqshm_instance_outputs(const struct mqshm_instance *in); /* MT-Unsafe race:client */
+
+/* The block's own view of the calls above: they wait as a block should, wake up
+ * when it is asked to stop (-ECANCELED), and count. */
+int mqshm_get_input(struct mqshm_instance *in, size_t i, uint64_t deadline_ns,
+		    struct mqshm_buffer *out); /* MT-Unsafe race:client */
+bool mqshm_has_input(struct mqshm_instance *in, size_t i); /* MT-Unsafe race:client */
+size_t mqshm_input_size(struct mqshm_instance *in, size_t i); /* MT-Unsafe race:client */
+int mqshm_allocate_buffer(struct mqshm_instance *in, size_t bytes, struct mqshm_buffer *out); /* MT-Unsafe race:client */
+/* To every connection of output @i; waits for room and for a connection. */
+int mqshm_produce_output(struct mqshm_instance *in, size_t i, struct mqshm_buffer *buf); /* MT-Unsafe race:client */
+
+/**
+ * struct mqshm_instance_stats - what a block did
+ */
+struct mqshm_instance_stats {
+	uint64_t work_count;
+	uint64_t work_ns;
+	uint64_t last_work_ns;
+	uint64_t buffers_in;
+	uint64_t buffers_out;
+	uint64_t bytes_in;
+	uint64_t bytes_out;
+	uint64_t discarded;
+};
+void mqshm_instance_get_stats(const struct mqshm_instance *in,
+			      struct mqshm_instance_stats *out); /* MT-Unsafe race:client */
+
+/**
+ * mqshm_instance_new() - make a block of a type in a client, and register it
+ * @c: client that it lives in
+ * @ops: its type; must outlive it
+ * @name: name of the block
+ * @params: array[@n_params], copied
+ * @error: on failure a sentence, to be freed by the caller; may be NULL
+ * @out: the block; end it with mqshm_instance_free()
+ *
+ * -EINVAL a parameter is unknown, missing or wrong; -EEXIST; or what initialize gave.
+ */
+int mqshm_instance_new(struct mqshm_client *c, const struct mqshm_block_ops *ops,
+		       const char *name, const struct mqshm_param *params, size_t n_params,
+		       char **error, struct mqshm_instance **out); /* MT-Safe */
+
+/**
+ * mqshm_instance_run() - run the block until it is done, fails or is asked to stop
+ * @error: on MQSHM_ERROR a sentence, to be freed by the caller; may be NULL
+ *
+ * Calls start, work as inputs and outputs allow, stop. Sleeps when there is
+ * nothing to do. Returns MQSHM_DONE (end), MQSHM_OK (stopped) or MQSHM_ERROR.
+ */
+enum mqshm_result mqshm_instance_run(struct mqshm_instance *in, char **error); /* MT-Unsafe race:client */
+
+/* Asks a running block to stop. From any thread, and from a signal handler. */
+void mqshm_instance_request_stop(struct mqshm_instance *in); /* MT-Safe */
+
+/* NULL is allowed. */
+void mqshm_instance_free(struct mqshm_instance *in); /* MT-Unsafe race:client */
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* MQSHM_BLOCK_H */
