@@ -146,6 +146,7 @@ static bool kill_outlived(const struct scene *s)
 static bool second_deaths(const struct scene *s, struct counts *counts)
 {
 	struct scene copy = *s;
+	struct host_sums sums;
 	bool good;
 
 	copy.pids[VICTIM] = step_clone(s->pids[VICTIM]);
@@ -160,6 +161,9 @@ static bool second_deaths(const struct scene *s, struct counts *counts)
 		counts->seconds++;
 		good &= settles(&copy, orders[0]);
 	}
+	/* what it pushed behind the drain it had drained */
+	host_sum(&sums);
+	good &= !sums.orphaned;
 	host_kill(copy.pids[VICTIM]);
 	good &= host_wait(copy.pids[VICTIM], -1, NULL) == copy.pids[VICTIM];
 	host_restore();
