@@ -241,7 +241,8 @@ const struct operation operations[] = {
 	OPERATION("push of one's second reference", prepare_share, run_push, .flags = OPERATION_TAKES),
 	OPERATION("pop", NULL, run_pop, .flags = OPERATION_TAKES),
 	OPERATION("pop that publishes", prepare_pop, run_pop, .flags = OPERATION_TAKES),
-	OPERATION("pop that finds nothing", prepare_pop_all, run_pop),
+	/* but for what a peer that waits for room pushes after that */
+	OPERATION("pop that finds nothing", prepare_pop_all, run_pop, .flags = OPERATION_TAKES),
 	OPERATION("dup", prepare_alloc, run_share, .flags = OPERATION_TAKES),
 	OPERATION("dup of a reference that others share", prepare_pop_second, run_share, .flags = OPERATION_TAKES),
 	OPERATION("release of a second reference", prepare_share, run_release, .flags = OPERATION_TAKES),
