@@ -195,20 +195,40 @@ static void victims_choose(struct victims *v)
 
 /* -- looking -------------------------------------------------------------------------- */
 
+/* Whoever had no processor is not to blame: seconds that @pid ran, and waited for one. */
+static void run_times(pid_t pid, double *ran, double *queued)
+{
+	unsigned long long ran_ns = 0, queued_ns = 0;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
+	f = fopen(path, "re");
+	if (f && fscanf(f, "%llu %llu", &ran_ns, &queued_ns) != 2)
+		ran_ns = queued_ns = 0;
+	if (f)
+		fclose(f);
+	*ran = ran_ns / 1e9;
+	*queued = queued_ns / 1e9;
+}
+
 /* What is known, for who looks for the cause. */
 static void graph_note(void)
 {
 	struct mqshm_snapshot *snap;
+	double ran, queued;
 	unsigned int i;
 	size_t k;
 
-	for (i = 0; i < plan->nodes; i++)
-		test_note("n%u: process %d, life %llu, %s%s, %llu messages, %llu inputs, %llu outputs", i,
-			  pids[i], (unsigned long long)storm->node[i].starts,
+	for (i = 0; i < plan->nodes; i++) {
+		run_times(pids[i], &ran, &queued);
+		test_note("n%u: process %d, life %llu, %s%s, %llu messages, %llu inputs, %llu outputs, ran %.1f s, waited %.1f s for a processor",
+			  i, pids[i], (unsigned long long)storm->node[i].starts,
 			  storm->node[i].doing, host_asleep(pids[i]) ? " (asleep)" : "",
 			  (unsigned long long)storm->node[i].messages,
 			  (unsigned long long)storm->node[i].connections[MQSHM_DIR_IN],
-			  (unsigned long long)storm->node[i].connections[MQSHM_DIR_OUT]);
+			  (unsigned long long)storm->node[i].connections[MQSHM_DIR_OUT], ran, queued);
+	}
 	test_check(mqshm_runtime_snapshot(runtime, &snap), "snapshot");
 	for (k = 0; k < snap->n_clients; k++)
 		if (snap->clients[k].held_refs || snap->clients[k].index >= plan->crowd)
