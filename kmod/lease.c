@@ -151,11 +151,32 @@ static int lease_sleep(struct mqshm_client *c, const struct mqshm_lease_args *ar
 	return ret ? -EINTR : 0;
 }
 
+/*
+ * Makes present what @pool's buffers have of the hold row, before @c stands in line:
+ * with a buffer promised to it, it would keep that from those behind it while it waits
+ * for memory, or be refused it though its turn has come.
+ */
+static int lease_populate(struct mqshm_client *c, const struct mqshm_pool *pool)
+{
+	unsigned int page = pool->first * sizeof(u16) >> PAGE_SHIFT;
+	unsigned int last = (pool->first + pool->count - 1) * sizeof(u16) >> PAGE_SHIFT;
+	int ret = 0;
+
+	for (; !ret && page <= last; page++)
+		ret = mqshm_region_populate(c->hold, page);
+	return ret;
+}
+
 static int lease_wait(struct mqshm_client *c, struct mqshm_pool *pool,
 		      struct mqshm_lease_args *args)
 {
 	int ret, seen;
 
+	ret = lease_try(c, pool, args, false);
+	if (ret == -EAGAIN)
+		ret = lease_populate(c, pool) ?: -EAGAIN;
+	if (ret != -EAGAIN)
+		return ret;
 	if (atomic_cmpxchg(&c->leasing, 0, 1))
 		return -EBUSY;
 	do {

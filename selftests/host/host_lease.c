@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Waiting for buffers: who waits is not overtaken by who comes later, one who gives
- * up hands on what was promised to him, and one who sleeps keeps nothing back.
+ * up hands on what was promised to him, one who sleeps keeps nothing back, and whose
+ * turn has come needs no memory for it.
  *
  * usage: host_lease [ROUNDS]
  */
@@ -149,6 +150,56 @@ static void sleeping(void)
 	mqshm_runtime_close(rt);
 }
 
+/*
+ * Waits by a bare descriptor, so that no page of its hold row is mapped; tells what is
+ * allocated when it has its buffer.
+ */
+static void bare_waiter(long *after)
+{
+	struct mqshm_runtime_open_args open = {
+		.size = sizeof(open), .name = RUNTIME, .uid = MQSHM_UID_SELF,
+	};
+	struct mqshm_client_join_args join = { .size = sizeof(join), .name = "bare" };
+	struct mqshm_client_sync_args sync = { .size = sizeof(sync) };
+	struct mqshm_lease_args lease = {
+		.size = sizeof(lease), .flags = MQSHM_LEASE_F_WAIT, .count = 1,
+	};
+	int fd = host_sys_open();
+
+	test_check(host_sys_ioctl(fd, MQSHM_IOC_RUNTIME_OPEN, &open), "open");
+	test_check(host_sys_ioctl(fd, MQSHM_IOC_CLIENT_JOIN, &join), "join");
+	test_check(host_sys_ioctl(fd, MQSHM_IOC_CLIENT_SYNC, &sync), "sync");
+	lease.gen = sync.out_gen;
+	test_check(host_sys_ioctl(fd, MQSHM_IOC_LEASE, &lease), "lease");
+	*after = host_allocations();
+	host_sys_close(fd);
+	_exit(lease.out_count != 1);
+}
+
+/* It could be kept waiting for memory, and the buffer with it, or be refused it. */
+static void turn_needs_no_memory(void)
+{
+	struct mqshm_runtime *rt = runtime_make(64, 1);
+	struct mqshm_client *c = join("holder");
+	long before, *after = test_shared(sizeof(*after));
+	struct mqshm_buffer buf;
+	int status;
+	pid_t pid;
+
+	test_check(mqshm_buffer_alloc(c, 64, MQSHM_NO_WAIT, &buf), "alloc");
+	pid = host_fork();
+	if (!pid)
+		bare_waiter(after);
+	sleep_until_asleep(pid);
+	before = host_allocations();
+	test_check(mqshm_buffer_release(c, &buf), "release");
+	test_check(mqshm_client_flush(c), "flush");
+	test_ok(host_wait(pid, 10000, &status) == pid && !status && *after == before,
+		"whose turn has come gets a buffer without an allocation");
+	mqshm_client_close(c);
+	mqshm_runtime_close(rt);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1)
@@ -158,6 +209,7 @@ int main(int argc, char **argv)
 	overtaking();
 	giving_up();
 	sleeping();
+	turn_needs_no_memory();
 	test_ok(host_stop() == 0, "nothing of the module is left");
 	return test_end();
 }

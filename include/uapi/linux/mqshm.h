@@ -649,7 +649,8 @@ struct mqshm_port_eventfd_args {
  * @buffers: their numbers
  *
  * Errors: EAGAIN (none, or gen differs), ETIMEDOUT, EINTR, EBUSY (another LEASE of
- * this client waits).
+ * this client waits), ENOENT (no such pool), ENOMEM (for HOLD; with WAIT, before it
+ * waits).
  */
 struct mqshm_lease_args {
 	__u32 size;
