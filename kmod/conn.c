@@ -17,7 +17,6 @@
 #include "region.h"
 #include "ring.h"
 #include "runtime.h"
-#include "user.h"
 #include "wake.h"
 
 /* Under RCU; the ring may be anybody's. */
@@ -42,55 +41,49 @@ struct mqshm_conn *mqshm_conn_of(struct mqshm_client *c, u32 ring, unsigned int 
 	return conn;
 }
 
-/* What a ring of this shift is charged to the owner of the runtime. */
-static u64 ring_bytes(u32 shift)
-{
-	return PAGE_SIZE + PAGE_ALIGN(sizeof(struct mqshm_ring_producer) +
-				      (sizeof(u64) << shift));
-}
-
-static void conn_free_rcu(struct rcu_head *rcu)
-{
-	struct mqshm_conn *conn = container_of(rcu, struct mqshm_conn, rcu);
-
-	mqshm_region_put(conn->consumer);
-	mqshm_region_put(conn->producer);
-	kfree(conn);
-}
-
+/* Its memory is charged to the owner of the runtime, whoever connects. */
 static struct mqshm_conn *conn_new(struct mqshm_runtime *rt)
 {
 	struct mqshm_conn *conn = kzalloc(sizeof(*conn), GFP_KERNEL_ACCOUNT);
+	struct mqshm_region *consumer;
 
 	if (!conn)
 		return ERR_PTR(-ENOMEM);
 	conn->rt = rt;
 	conn->created_ns = ktime_get_ns();
 	spin_lock_init(&conn->lock);
-	conn->consumer = mqshm_region_new(sizeof(struct mqshm_ring_consumer), false);
-	if (IS_ERR(conn->consumer)) {
+	consumer = mqshm_region_new_charged(sizeof(struct mqshm_ring_consumer), rt->user);
+	if (IS_ERR(consumer)) {
 		kfree(conn);
-		return ERR_PTR(-ENOMEM);
+		return ERR_CAST(consumer);
 	}
+	conn->consumer = consumer;
 	return conn;
 }
 
-/* Charged to the owner of the runtime, whoever connects. */
+/* Who looks its parts up to map them, under RCU, finds them gone: map_find_ring(). */
+static void conn_free(struct mqshm_conn *conn)
+{
+	mqshm_region_put(conn->consumer);
+	mqshm_region_put(conn->producer);
+	kfree_rcu(conn, rcu);
+}
+
+/* As many as @depth needs, in the place of those that it has. */
 static int conn_alloc_slots(struct mqshm_conn *conn, u32 depth)
 {
 	struct mqshm_ring_producer *producer;
+	struct mqshm_region *region;
 	u32 shift = order_base_2(depth);
-	int ret;
 
-	ret = mqshm_user_charge_bytes(conn->rt->user, ring_bytes(shift));
-	if (ret)
-		return ret;
-	conn->producer = mqshm_region_new(struct_size(producer, slots, 1UL << shift), false);
-	if (IS_ERR(conn->producer)) {
-		conn->producer = NULL;
-		mqshm_user_uncharge_bytes(conn->rt->user, ring_bytes(shift));
-		return -ENOMEM;
-	}
+	mqshm_region_put(conn->producer);
+	conn->producer = NULL;
+	conn->depth = 0;
+	region = mqshm_region_new_charged(struct_size(producer, slots, 1UL << shift),
+					  conn->rt->user);
+	if (IS_ERR(region))
+		return PTR_ERR(region);
+	conn->producer = region;
 	conn->depth = depth;
 	conn->shift = shift;
 	return 0;
@@ -107,16 +100,6 @@ static struct mqshm_block *conn_find_block(struct mqshm_runtime *rt, const char 
 	struct mqshm_block *block = mqshm_block_find(rt, name);
 
 	return block && !READ_ONCE(block->client->dead) ? block : NULL;	/* [C1] */
-}
-
-static void conn_free_slots(struct mqshm_conn *conn)
-{
-	if (!conn->producer)
-		return;
-	mqshm_user_uncharge_bytes(conn->rt->user, ring_bytes(conn->shift));
-	mqshm_region_put(conn->producer);
-	conn->producer = NULL;
-	conn->depth = 0;
 }
 
 static int conn_find_ports(struct mqshm_runtime *rt, struct mqshm_connect_args *args,
@@ -261,10 +244,8 @@ int mqshm_conn_connect(struct mqshm_runtime *rt, struct mqshm_connect_args *args
 		if (ret != -EAGAIN)
 			break;
 		ret = mqshm_region_populate(rt->status, page);
-		if (!ret && conn->depth != depth) {
-			conn_free_slots(conn);
+		if (!ret && conn->depth != depth)
 			ret = conn_alloc_slots(conn, depth);
-		}
 		/* somebody may make the port anew each time, with another depth */
 		if (!ret && signal_pending(current))
 			ret = -EINTR;
@@ -272,8 +253,7 @@ int mqshm_conn_connect(struct mqshm_runtime *rt, struct mqshm_connect_args *args
 			break;
 	}
 	if (ret) {
-		conn_free_slots(conn);
-		conn_free_rcu(&conn->rcu);
+		conn_free(conn);
 		return ret;
 	}
 	mqshm_wakes_fire(rt, &wakes);
@@ -340,9 +320,8 @@ static void conn_remove(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 	RCU_INIT_POINTER(rt->rings[conn->ring], NULL);
 	list_del(&conn->node);
 	rt->n_conns--;
-	mqshm_user_uncharge_bytes(rt->user, ring_bytes(conn->shift));
 	wakes->changed = true;
-	call_rcu(&conn->rcu, conn_free_rcu);
+	conn_free(conn);
 }
 
 /* Marks the end as gone and tells the other. Says whether that is gone as well. */

@@ -99,8 +99,9 @@ static struct mqshm_region *map_find_ring(struct mqshm_client *c, unsigned int w
 	if (conn && (mqshm_conn_has_end(conn, c, MQSHM_DIR_IN) ||
 		     mqshm_conn_has_end(conn, c, MQSHM_DIR_OUT))) {
 		*writable = mqshm_conn_has_end(conn, c, dir);
-		region = mqshm_region_get(dir == MQSHM_DIR_OUT ? conn->producer :
-								 conn->consumer);
+		region = dir == MQSHM_DIR_OUT ? conn->producer : conn->consumer;
+		if (!kref_get_unless_zero(&region->ref))
+			region = ERR_PTR(-ENOENT);
 	}
 	rcu_read_unlock();
 	return region;

@@ -7,6 +7,12 @@
 #include <linux/slab.h>
 
 #include "region.h"
+#include "user.h"
+
+static u64 region_bytes(const struct mqshm_region *region)
+{
+	return (u64)region->nr_pages << PAGE_SHIFT;
+}
 
 static void region_free(struct kref *ref)
 {
@@ -15,7 +21,11 @@ static void region_free(struct kref *ref)
 
 	for (i = 0; i < region->nr_pages; i++)
 		free_page((unsigned long)region->pages[i]);
-	kvfree(region);
+	if (region->user) {
+		mqshm_user_uncharge_bytes(region->user, region_bytes(region));
+		mqshm_user_put(region->user);
+	}
+	kvfree_rcu(region, rcu);
 }
 
 void mqshm_region_put(struct mqshm_region *region)
@@ -56,5 +66,25 @@ struct mqshm_region *mqshm_region_new(size_t bytes, bool lazy)
 			return ERR_PTR(-ENOMEM);
 		}
 	}
+	return region;
+}
+
+/*
+ * Counts against the quota of @user until the last mapping is gone: else somebody who
+ * keeps mappings would have memory that nobody counts, and that is not in the size of
+ * a process either.
+ */
+struct mqshm_region *mqshm_region_new_charged(size_t bytes, struct mqshm_user *user)
+{
+	int ret = mqshm_user_charge_bytes(user, PAGE_ALIGN(bytes));
+	struct mqshm_region *region;
+
+	if (ret)
+		return ERR_PTR(ret);
+	region = mqshm_region_new(bytes, false);
+	if (IS_ERR(region))
+		mqshm_user_uncharge_bytes(user, PAGE_ALIGN(bytes));
+	else
+		region->user = mqshm_user_get(user);
 	return region;
 }

@@ -4,11 +4,16 @@
 
 #include <linux/kref.h>
 #include <linux/mm.h>
+#include <linux/rcupdate.h>
 #include <linux/types.h>
+
+struct mqshm_user;
 
 /**
  * struct mqshm_region - control pages that the kernel and mappings share
  * @ref: one for the owner, one for each mapping
+ * @rcu: who finds one under RCU learns by @ref whether its pages are still there
+ * @user: who is charged for it until it is freed, a reference, or NULL; constant
  * @nr_pages: constant after creation
  * @pages: kernel addresses; of a lazy region, NULL until first touched, then
  *	constant (published by cmpxchg)
@@ -18,11 +23,14 @@
  */
 struct mqshm_region {
 	struct kref ref;
+	struct rcu_head rcu;
+	struct mqshm_user *user;
 	unsigned int nr_pages;
 	void *pages[];
 };
 
 struct mqshm_region *mqshm_region_new(size_t bytes, bool lazy);
+struct mqshm_region *mqshm_region_new_charged(size_t bytes, struct mqshm_user *user);
 int mqshm_region_populate(struct mqshm_region *region, unsigned int page);
 void mqshm_region_put(struct mqshm_region *region);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Quotas: how many runtimes and how much memory in pools and rings a user may have. Both can be
- * set while the module is loaded; CAP_SYS_RESOURCE is not bound by them.
+ * Quotas: how many runtimes and how much memory in pools and rings a user may have.
+ * Both can be set while the module is loaded; CAP_SYS_RESOURCE is not bound by them.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>

@@ -11,8 +11,9 @@
  * @node: in the list of users, protected by the users' lock
  * @uid: constant
  * @refs: number of references, protected by the users' lock
- * @runtimes: runtimes that are not removed, protected by the users' lock
- * @bytes: pools, and rings of the user's runtimes, protected by the users' lock
+ * @runtimes: runtimes that are not freed, protected by the users' lock
+ * @bytes: pools, and rings of the user's runtimes, as long as anybody maps them;
+ *	protected by the users' lock
  */
 struct mqshm_user {
 	struct list_head node;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What one user may have: runtimes, and memory of pools. */
+/* What one user may have: runtimes, and memory of pools and rings. */
 
 #include "kselftest_harness.h"
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "mqshm_test.h"
@@ -83,6 +84,53 @@ TEST(quota_of_memory)
 	runtime_name();
 	ASSERT_EQ(0, parameter_set("user_mbytes", "4"));
 	rc = reap(spawn(exceed_memory, NULL));
+	ASSERT_EQ(0, parameter_set("user_mbytes", "0"));
+	EXPECT_EQ(0, rc);
+}
+
+#define RING_BYTES	(sizeof(struct mqshm_ring_producer) + 8 * MQSHM_DEPTH_MAX)
+
+/* Makes the largest ring, maps it and lets go of it; what is mapped, or an error. */
+static int ring_leave(int fd, void **slots)
+{
+	struct mqshm_event event;
+	int err = connect_blocks(fd, "b", "b", NULL);
+
+	if (err)
+		return err;
+	must(attach_ring(fd, MQSHM_DIR_OUT, &event) == 0);
+	*slots = region_map(fd, MQSHM_MMAP_PRODUCER, event.ring, RING_BYTES, PROT_READ);
+	must(*slots);
+	must(id_command(fd, MQSHM_IOC_RING_DETACH, event.ring | MQSHM_RING_PRODUCER) == 0);
+	return id_command(fd, MQSHM_IOC_RING_DETACH, event.ring);
+}
+
+/* 4 MiB are 7 of those rings; the eighth is one too many though all are let go of. */
+static void exceed_memory_by_mappings(void *arg)
+{
+	void *slots[8];
+	__u32 ports[2];
+	int fd;
+
+	become_nobody();
+	fd = runtime_create_fd(runtime_name(), 0);
+	must(fd >= 0);
+	must(client_join(fd, 0, NULL) == 0);
+	must(block_create(fd, "b", MQSHM_DEPTH_MAX, ports, NULL) == 0);
+	for (int i = 0; i < 7; i++)
+		must(ring_leave(fd, &slots[i]) == 0);
+	must(ring_leave(fd, &slots[7]) == -EDQUOT);
+	must(munmap(slots[0], RING_BYTES) == 0);
+	must(ring_leave(fd, &slots[7]) == 0);
+}
+
+TEST(quota_of_rings_that_are_still_mapped)
+{
+	int rc;
+
+	runtime_name();
+	ASSERT_EQ(0, parameter_set("user_mbytes", "4"));
+	rc = reap(spawn(exceed_memory_by_mappings, NULL));
 	ASSERT_EQ(0, parameter_set("user_mbytes", "0"));
 	EXPECT_EQ(0, rc);
 }

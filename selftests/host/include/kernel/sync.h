@@ -89,6 +89,7 @@ void host_rcu_work(void);
 
 #define kfree_rcu(p, member) \
 	host_kfree_rcu(&(p)->member, offsetof(__typeof__(*(p)), member))
+#define kvfree_rcu	kfree_rcu
 
 #define rcu_dereference(p)		smp_load_acquire(&(p))
 #define rcu_dereference_protected(p, c)	((void)(c), READ_ONCE(p))
