@@ -140,17 +140,17 @@ struct mqshm_client *mqshm_client_join(struct mqshm_runtime *rt,
 		return c;
 	c->mapping = mapping;
 	/*
-	 * The notifier may only ever see a client that has its slot, and a slot's
-	 * client is only ever settled after this call: current runs in its memory.
+	 * Bound first, so that nothing fails once others know of it. The notifier sees
+	 * no client without a slot: this memory does not end while current runs in it.
 	 */
+	ret = mqshm_mm_bind(c);
+	if (ret)
+		goto err_put;
 	mutex_lock(&rt->lock);
 	ret = client_take_slot(c);
 	mutex_unlock(&rt->lock);
 	if (ret)
 		goto err_put;
-	ret = mqshm_mm_bind(c);
-	if (ret)
-		goto err_settle;
 
 	args->out_id = c->id;
 	args->out_index = c->index;
@@ -160,9 +160,6 @@ struct mqshm_client *mqshm_client_join(struct mqshm_runtime *rt,
 	mqshm_runtime_changed(rt);
 	return c;
 
-err_settle:
-	mqshm_settle(c, MQSHM_DEPARTED_RELEASE); /* it never gets a descriptor */
-	mqshm_map_gone(c);
 err_put:
 	mqshm_client_put(c);
 	return ERR_PTR(ret);

@@ -3,7 +3,7 @@
  * Each allocation of the module fails once: the life of a small graph is run again
  * and again, with the first, the second, the third allocation failing, until none
  * is left to fail. Each time the library reports an error, nothing is left behind
- * and the next run finds the module as it was.
+ * and the next run finds the module as it was. Who could not join was never there.
  */
 #include <errno.h>
 
@@ -59,6 +59,48 @@ static int graph_live(void)
 	return r;
 }
 
+static int bare_join(void)
+{
+	struct mqshm_runtime_open_args open = {
+		.size = sizeof(open), .name = RUNTIME, .uid = MQSHM_UID_SELF,
+	};
+	struct mqshm_client_join_args join = { .size = sizeof(join), .name = "bare" };
+	int fd = host_sys_open(), r;
+
+	test_check(host_sys_ioctl(fd, MQSHM_IOC_RUNTIME_OPEN, &open), "open");
+	for (unsigned int n = 0; ; n++) {
+		host_fail_allocation((int)n);
+		r = host_sys_ioctl(fd, MQSHM_IOC_CLIENT_JOIN, &join);
+		host_fail_allocation(-1);
+		if (r != -ENOMEM)
+			break;
+	}
+	host_sys_close(fd);
+	return r;
+}
+
+/* What is left of the one that joined at last, and of those that did not. */
+static void joins(void)
+{
+	struct mqshm_runtime *rt = runtime_make(64, 1);
+	struct mqshm_monitor *m;
+	struct mqshm_snapshot *snap;
+	struct mqshm_notice notice;
+	unsigned int told = 0;
+	int r;
+
+	test_check(mqshm_monitor_open(RUNTIME, &m), "monitor");
+	r = bare_join();
+	while (!mqshm_monitor_next(m, &notice, MQSHM_NO_WAIT))
+		told++;
+	test_check(mqshm_runtime_snapshot(rt, &snap), "snapshot");
+	test_ok(!r && told == 3 && snap->runtimes[0].settled == 1,
+		"who could not join was never there");
+	mqshm_snapshot_free(snap);
+	mqshm_monitor_close(m);
+	mqshm_runtime_close(rt);
+}
+
 int main(void)
 {
 	unsigned int n, silent = 0, odd = 0;
@@ -89,6 +131,7 @@ int main(void)
 		  n, silent, odd);
 	test_ok(n > 20 && !left, "nothing is left after a failed allocation");
 	test_ok(!r, "and all goes well after the last one");
+	joins();
 	test_ok(host_stop() == 0, "nothing of the module is left");
 	return test_end();
 }
