@@ -93,9 +93,11 @@ int mqshm_mm_bind(struct mqshm_client *c)
 {
 	struct mmu_notifier *notifier = mmu_notifier_get(&binding_ops, current->mm);
 	struct mqshm_mm *binding;
+	int ret = PTR_ERR_OR_ZERO(notifier);
 
-	if (IS_ERR(notifier))
-		return PTR_ERR(notifier);
+	/* a signal while the memory was being locked; nothing has been done yet */
+	if (ret)
+		return ret == -EINTR ? -ERESTARTNOINTR : ret;
 	binding = container_of(notifier, struct mqshm_mm, notifier);
 	mmgrab(current->mm);
 	c->mm = current->mm;

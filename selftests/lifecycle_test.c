@@ -7,6 +7,9 @@
 #include "kselftest_harness.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/time.h>
 
 #include "mqshm_test.h"
 
@@ -430,6 +433,40 @@ TEST(fdinfo_of_an_unbound_descriptor)
 
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(0, fdinfo_read(fd, text, sizeof(text)));
+}
+
+static void tick(int signal)
+{
+}
+
+#define AREAS	2000
+
+/*
+ * Joining locks all of the caller's memory, which the kernel gives up at a signal: many
+ * areas, so that signals come while it does that. The caller does not notice.
+ */
+TEST_F(runtime, join_while_signals_come)
+{
+	struct sigaction action = { .sa_handler = tick };
+	struct itimerval once = { 0 };
+	char *areas = mmap(NULL, AREAS * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int err = 0;
+
+	ASSERT_NE(MAP_FAILED, areas);
+	for (int i = 0; i < AREAS; i += 2)
+		ASSERT_EQ(0, mprotect(areas + i * 4096, 4096, PROT_READ));
+	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
+	for (int i = 0; i < 300 && !err; i++) {
+		int fd = runtime_open_fd(self->name);
+
+		/* sooner and later, for it to come in between on any machine */
+		once.it_value.tv_usec = 20 << i % 10;
+		ASSERT_EQ(0, setitimer(ITIMER_REAL, &once, NULL));
+		err = fd < 0 ? fd : client_join(fd, 0, NULL);
+		close(fd);
+	}
+	munmap(areas, AREAS * 4096);
+	EXPECT_EQ(0, err);
 }
 
 TEST_HARNESS_MAIN

@@ -34,6 +34,7 @@ typedef unsigned int gfp_t;
 
 /* Not seen by programs; -EINTR is what the module makes of it. */
 #define ERESTARTSYS	512
+#define ERESTARTNOINTR	513
 
 #define CONFIG_64BIT 1
 #define LINUX_VERSION_CODE	KERNEL_VERSION(6, 12, 0)
