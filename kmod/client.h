@@ -23,7 +23,7 @@ struct mqshm_pool;
  * struct mqshm_client - an open file that has joined a runtime
  * @ref: the descriptor's, the runtime's until it is settled, and whoever looks
  * @rcu: looked up under RCU to be woken
- * @rt: constant, as are the next twelve
+ * @rt: constant, as are the next thirteen
  * @id: never used again
  * @index: slot in the runtime: gen word, toggle bit
  * @role: MQSHM_ROLE_*

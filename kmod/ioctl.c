@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The commands: one table, one dispatcher that copies in, checks what is common to
- * all, and copies out. Handlers see copies that nobody else writes; those of
- * clients run in between mqshm_client_enter() and mqshm_client_exit().
+ * all, and copies out. Handlers see copies that nobody else writes; those that are
+ * marked ENTERS run in between mqshm_client_enter() and mqshm_client_exit(), the
+ * others of clients see to that themselves.
  */
 #include <linux/compat.h>
 #include <linux/nospec.h>

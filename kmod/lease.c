@@ -182,7 +182,7 @@ static int lease_wait(struct mqshm_client *c, struct mqshm_pool *pool,
 	do {
 		/* before the try: what comes after it moves the count */
 		seen = atomic_read(&c->wakeups);
-		smp_rmb();
+		smp_rmb(); /* pairs with the lock that a waker passes before it counts */
 		ret = lease_try(c, pool, args, true);
 		if (ret != -EAGAIN)
 			break;

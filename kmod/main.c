@@ -12,11 +12,12 @@
  * mapping (map.c), payload (payload.c) by its pool and each mapping. A log of notices
  * (notice.c) is there while a descriptor watches, and holds pids.
  *
- * What ends a client: the end of its memory, which a notifier tells (mm.c); the
- * release of its descriptor; its own DETACH; the removal of its runtime by force.
- * Whichever comes first settles it (settle.c): dead is set under the client's lock,
- * so that no call of its starts any more; then its references are given back, its
- * rings let go of, its blocks and its index freed.
+ * What ends a client: the end of its memory, which a notifier tells (mm.c); the exit of
+ * the last thread of its process, if others keep the memory (flush); the release of its
+ * descriptor; its own DETACH; the removal of its runtime by force. Whichever comes first
+ * settles it (settle.c): dead is set under the client's lock, so that no call of its
+ * starts any more; then its references are given back, its rings let go of, its blocks
+ * and its index freed.
  *
  * Locks, outermost first:
  *
@@ -26,14 +27,16 @@
  *	      mqshm_runtime.lock	the graph
  *		mqshm_conn.lock	(spin) flags of a ring, sleepers, draining
  *		  mqshm_pool.lock	(spin) a depot
+ *		users_lock	(spin) quotas
  *	mmap_lock
  *	  mqshm_client.map_lock	page faults against revoking
  *	    i_mmap_rwsem	revoking
  *	  mqshm_client.lock	mapping, only to look
+ *	mqshm_mm.lock		who is bound to a memory; nothing is taken under it
  *
  * table_lock is taken with mqshm_runtime.lock inside and never with a client's.
- * Under the locks that settle takes (a client's and all inside it) nothing is
- * allocated and no user memory touched: a task that the kernel kills to free memory
+ * Under the locks that settle takes (the table's, a client's and all inside it) nothing
+ * is allocated and no user memory touched: a task that the kernel kills to free memory
  * must be able to settle. Nor is anybody woken: callbacks of epoll and eventfd take
  * locks of their own (wake.h).
  */

@@ -293,7 +293,7 @@ void mqshm_notice_unwatch(struct mqshm_file *mf)
  */
 static bool log_ended(const struct mqshm_notices *log)
 {
-	/* in this order: nobody joins once it is removed */
+	/* in this order: nobody joins once it is removed; pairs with runtime_unlink() */
 	return log->rt && smp_load_acquire(&log->rt->removed) &&
 	       !READ_ONCE(log->rt->n_clients);
 }

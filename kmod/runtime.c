@@ -330,7 +330,8 @@ static int runtime_unlink(struct mqshm_runtime *rt, const unsigned int *busy)
 	} else if (busy && *busy) {
 		ret = -EBUSY;
 	} else {
-		WRITE_ONCE(rt->removed, true);
+		/* after the last client has joined: pairs with log_ended() */
+		smp_store_release(&rt->removed, true);
 		list_del(&rt->node);
 		mqshm_notice_runtime(rt, MQSHM_CHANGE_WENT);
 	}

@@ -146,7 +146,7 @@ int mqshm_wait(struct mqshm_client *c, struct mqshm_wait_args *args)
 	for (;;) {
 		/* before the look: what comes after it moves the count */
 		seen = atomic_read(&c->wakeups);
-		smp_rmb();
+		smp_rmb(); /* pairs with the lock that a waker passes before it counts */
 		ret = mqshm_client_enter(c);
 		if (ret)
 			return ret;

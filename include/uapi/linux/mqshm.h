@@ -6,10 +6,10 @@
  * size it had when the command was introduced. A struct shorter than the
  * kernel's is taken as if the rest were zero; a longer one is taken if the rest is
  * zero, else E2BIG. RETURN, REF and KICK may end behind the last element that is
- * used. Unknown flags and non-zero reserved bytes give EINVAL. Success returns 0; what comes back is in the fields named
- * out_*, which are ignored on entry. Times are CLOCK_MONOTONIC nanoseconds;
- * deadlines are absolute and 0 means for ever. Names are NUL-terminated and have no
- * control characters.
+ * used. Unknown flags and non-zero reserved bytes give EINVAL. Success returns 0;
+ * what comes back is in the fields named out_*, which are ignored on entry. Times are
+ * CLOCK_MONOTONIC nanoseconds; deadlines are absolute and 0 means for ever. Names are
+ * NUL-terminated and have no control characters.
  *
  * Errors with one meaning everywhere: ENOTTY unknown command; E2BIG unknown
  * tail; EINVAL understood but wrong; EOPNOTSUPP known but not supported;
@@ -459,10 +459,10 @@ struct mqshm_connect_args {
  * @id: number of the object
  *
  * MQSHM_IOC_DISCONNECT (a connection), MQSHM_IOC_BLOCK_STOP (ask the owner of a
- * block to end it): need write permission, except to stop a block of this client. MQSHM_IOC_BLOCK_REMOVE (a block of
- * this client), MQSHM_IOC_PORT_END (an output of this client announces the end),
- * MQSHM_IOC_PORT_ARM (see there), MQSHM_IOC_RING_DETACH (this client's end of a
- * ring): for clients. Error: ENOENT.
+ * block to end it): need write permission, except to stop a block of this client.
+ * MQSHM_IOC_BLOCK_REMOVE (a block of this client), MQSHM_IOC_PORT_END (an output of
+ * this client announces the end), MQSHM_IOC_PORT_ARM (see there),
+ * MQSHM_IOC_RING_DETACH (this client's end of a ring): for clients. Error: ENOENT.
  *
  * MQSHM_IOC_RING_DETACH: the id is the ring, plus MQSHM_RING_PRODUCER for the
  * producer's end.
@@ -1090,8 +1090,9 @@ struct mqshm_departed_record {
  * @to: CONNECTION: "block:port" of the input
  *
  * What came goes or dies exactly once, the client before its blocks and
- * connections; a client is settled after that. A connection goes or dies when it
- * delivers no more than it holds. What is read in order happened in that order.
+ * connections; a client is settled after that. Pools go with their runtime, untold.
+ * A connection goes or dies when it delivers no more than it holds. What is read in
+ * order happened in that order; LOST is of the moment in which it is read.
  */
 struct mqshm_notice {
 	__u32 subject;
