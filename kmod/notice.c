@@ -326,7 +326,7 @@ static bool log_next(struct mqshm_file *mf, struct mqshm_notices *log,
 	while (mf->seen_notices != log->count) {
 		entry = &log->ring[mf->seen_notices % MQSHM_NOTICES];
 		WRITE_ONCE(mf->seen_notices, mf->seen_notices + 1);
-		if (!log->rt && mqshm_access_check(&entry->access, MQSHM_MAY_LIST))
+		if (!log->rt && !mqshm_access_shows(&entry->access))
 			continue;
 		*out = entry->notice;
 		out->pid = pid_vnr(entry->pid);

@@ -283,7 +283,7 @@ static void query_runtimes(struct query *q)
 	struct mqshm_runtime *rt = NULL;
 
 	while ((rt = mqshm_runtime_table_next(rt))) {
-		if (mqshm_runtime_permission(rt, MQSHM_MAY_LIST))
+		if (!mqshm_access_shows(&rt->access))
 			continue;
 		mutex_lock(&rt->lock);
 		query_runtime(q, rt);

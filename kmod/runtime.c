@@ -74,7 +74,8 @@ bool mqshm_name_valid(const char *name, size_t size, char separator)
 	return len && len < size;
 }
 
-int mqshm_access_check(const struct mqshm_access *access, unsigned int may)
+/* As @access says, capabilities apart. */
+static bool access_grants(const struct mqshm_access *access, unsigned int may)
 {
 	unsigned int mode = access->mode;
 
@@ -82,9 +83,22 @@ int mqshm_access_check(const struct mqshm_access *access, unsigned int may)
 		mode >>= 6;
 	else if (in_group_p(access->gid))
 		mode >>= 3;
-	if (!(may & ~mode & 7) || capable(CAP_DAC_OVERRIDE))
-		return 0;
-	return -EACCES;
+	return !(may & ~mode & 7);
+}
+
+int mqshm_access_check(const struct mqshm_access *access, unsigned int may)
+{
+	return access_grants(access, may) || capable(CAP_DAC_OVERRIDE) ? 0 : -EACCES;
+}
+
+/*
+ * Asked of every runtime there is by whoever lists them: that most are not his is no
+ * attempt at anything, and nothing for the audit.
+ */
+bool mqshm_access_shows(const struct mqshm_access *access)
+{
+	return access_grants(access, MQSHM_MAY_LIST) ||
+	       ns_capable_noaudit(&init_user_ns, CAP_DAC_OVERRIDE);
 }
 
 void mqshm_runtime_changed(struct mqshm_runtime *rt)

@@ -150,6 +150,7 @@ int mqshm_runtime_remove(struct mqshm_runtime *rt,
 int mqshm_runtime_wait(struct mqshm_runtime *rt,
 		       struct mqshm_runtime_wait_args *args);
 int mqshm_access_check(const struct mqshm_access *access, unsigned int may);
+bool mqshm_access_shows(const struct mqshm_access *access);
 void mqshm_runtime_leave(struct mqshm_runtime *rt);
 void mqshm_runtime_changed(struct mqshm_runtime *rt);
 void mqshm_runtime_put(struct mqshm_runtime *rt);

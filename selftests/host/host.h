@@ -112,6 +112,8 @@ size_t host_fdinfo(int fd, char *text, size_t room);
 
 /* Who this process is, for the module. */
 void host_set_user(uid_t uid, gid_t gid, bool capable);
+/* How often it was asked for a capability that it does not have: an audit tells of that. */
+unsigned int host_denied(void);
 /* The allocation after @n more of this thread's fails; negative: none does. */
 void host_fail_allocation(int n);
 /* Whether that one has come. */

@@ -367,6 +367,11 @@ void host_set_user(uid_t uid, gid_t gid, bool capable)
 	current->capable = capable;
 }
 
+unsigned int host_denied(void)
+{
+	return current->denied;
+}
+
 void host_fail_allocation(int n)
 {
 	current->fail_after = n < 0 ? -2 : n;

@@ -54,6 +54,7 @@ struct mm_struct {
  * @uid: who it is
  * @gid: likewise
  * @capable: it has every capability
+ * @denied: how many it asked for and does not have, for all to see
  * @rcu: depth of RCU sections
  * @settle_locks: locks held of those that settle takes, spinlocks included
  * @spin_locks: spinlocks held
@@ -72,6 +73,7 @@ struct task_struct {
 	uid_t uid;
 	gid_t gid;
 	bool capable;
+	unsigned int denied;
 	u32 rcu;
 	int settle_locks;
 	int spin_locks;
@@ -163,7 +165,8 @@ struct user_namespace;
 #define current_user_ns()	((struct user_namespace *)NULL)
 #define current_fsuid()		((kuid_t) { current->uid })
 #define current_fsgid()		((kgid_t) { current->gid })
-#define capable(cap)		((void)(cap), current->capable)
+#define capable(cap)		((void)(cap), current->denied += !current->capable, current->capable)
+#define ns_capable_noaudit(ns, cap)	((void)(cap), current->capable)
 #define uid_eq(a, b)		((a).val == (b).val)
 #define uid_valid(a)		((a).val != (uid_t)-1)
 #define gid_valid(a)		((a).val != (gid_t)-1)
