@@ -23,8 +23,8 @@ void mqshm_pool_free(struct mqshm_pool *pool)
 		mqshm_payload_put(pool->payload);
 	mqshm_region_put(pool->meta);
 	mqshm_region_put(pool->w);
-	bitmap_free(pool->quarantined);
-	bitmap_free(pool->in_depot);
+	kvfree(pool->quarantined);
+	kvfree(pool->in_depot);
 	kvfree(pool->free);
 	if (pool->user) {
 		mqshm_user_uncharge_bytes(pool->user, pool->bytes);
@@ -178,8 +178,8 @@ void mqshm_pool_reset(struct mqshm_pool *pool)
 static int pool_alloc_tables(struct mqshm_pool *pool)
 {
 	pool->free = kvmalloc_array(pool->count, sizeof(u32), GFP_KERNEL_ACCOUNT);
-	pool->in_depot = bitmap_zalloc(pool->count, GFP_KERNEL_ACCOUNT);
-	pool->quarantined = bitmap_zalloc(pool->count, GFP_KERNEL_ACCOUNT);
+	pool->in_depot = kvcalloc(BITS_TO_LONGS(pool->count), sizeof(long), GFP_KERNEL_ACCOUNT);
+	pool->quarantined = kvcalloc(BITS_TO_LONGS(pool->count), sizeof(long), GFP_KERNEL_ACCOUNT);
 	if (!pool->free || !pool->in_depot || !pool->quarantined)
 		return -ENOMEM;
 

@@ -329,7 +329,7 @@ void *mqshm_query(struct mqshm_runtime *rt, struct mqshm_query_args *args)
 		q.room = 0;
 		query_take(&q, rt, args);
 		q.room = min(room, q.bytes + SZ_4K);
-		q.data = kvmalloc(q.room, GFP_KERNEL_ACCOUNT);
+		q.data = kvmalloc(q.room, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 		if (!q.data)
 			return ERR_PTR(-ENOMEM);
 	}
