@@ -350,7 +350,8 @@ struct mqshm_port_spec {
 int mqshm_block_create(struct mqshm_client *c, const char *name, const char *type,
 		       uint32_t class_, const struct mqshm_port_spec *ports,
 		       size_t n_ports, struct mqshm_block **out); /* MT-Unsafe race:client */
-/* Ends its connections and frees it with its ports. NULL is allowed. */
+/* Ends its connections and frees it with its ports. NULL is allowed. While another call
+ * is inside the client it does nothing: the block is there as before. */
 void mqshm_block_remove(struct mqshm_block *b); /* MT-Unsafe race:client */
 
 uint64_t mqshm_block_id(const struct mqshm_block *b); /* MT-Safe */

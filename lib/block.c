@@ -137,13 +137,18 @@ void mqshm_block_remove(struct mqshm_block *b)
 	struct mqshm_client *c;
 	struct mqshm_block **link;
 	sigset_t signals;
+	int r;
 
 	if (!b)
 		return;
 	c = b->client;
 	mqshm_client_hold_signals(&signals);
+	r = client_enter(c);
+	/* A call below may be using it. */
+	if (r == -EBUSY)
+		goto out;
 	/* After fork, or removed by force: only the memory is left. */
-	if (!client_enter(c)) {
+	if (!r) {
 		block_detach(c, b);
 		mqshm_client_command(c, MQSHM_IOC_BLOCK_REMOVE, b->id);
 		client_leave(c);
@@ -155,6 +160,7 @@ void mqshm_block_remove(struct mqshm_block *b)
 		}
 	}
 	mqshm_block_free(b);
+out:
 	mqshm_client_let_signals(&signals);
 }
 

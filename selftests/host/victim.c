@@ -293,6 +293,40 @@ static bool normal(int r)
 	       r == -ETIMEDOUT;
 }
 
+/* Calls of a client that is busy: each is refused, and changes nothing. */
+static void be_refused(void)
+{
+	struct mqshm_port_spec spec = { .name = "port" };
+	struct mqshm_buffer got[2] = { { .number = MQSHM_NO_BUFFER }, { .number = MQSHM_NO_BUFFER } };
+	struct mqshm_buffer kept = buf;
+	struct mqshm_block *block = me.client->blocks, *other;
+
+#define REFUSED(call) do {					\
+		int r = call;					\
+		if (r != -EBUSY)				\
+			trouble(#call, r);			\
+	} while (0)
+
+	REFUSED(mqshm_port_push(me.out[1], &kept, 0));
+	REFUSED(mqshm_port_push_many(me.out[1], &kept, 1, 0));
+	REFUSED(mqshm_port_flush(me.out[1]));
+	REFUSED(mqshm_port_end(me.out[1]));
+	REFUSED(mqshm_port_pop_many(me.in[0], got, 2));
+	REFUSED(mqshm_port_set_eventfd(me.in[0], -1));
+	REFUSED(mqshm_port_arm(me.in[0]));
+	REFUSED(mqshm_buffer_alloc_from(me.client, "pool", MQSHM_NO_WAIT, got));
+	REFUSED(mqshm_buffer_share(me.client, &kept, got));
+	REFUSED(mqshm_buffer_make_writable(me.client, &kept, MQSHM_NO_WAIT));
+	REFUSED(mqshm_block_create(me.client, "other", "test", MQSHM_CLASS_SINK, &spec, 1, &other));
+#undef REFUSED
+	mqshm_block_remove(me.block);
+	if (me.client->blocks != block || kept.number != buf.number ||
+	    got[0].number != MQSHM_NO_BUFFER || mqshm_port_has_input(me.in[0]) ||
+	    mqshm_port_input_size(me.in[0]) || mqshm_port_ended(me.in[0]) ||
+	    mqshm_port_has_room(me.out[1]))
+		trouble("a call that was refused did something", 0);
+}
+
 /*
  * Uses everything once, with buffers of its own; returns what the first call said.
  * All that follow must agree with it on whether the client is busy.
@@ -308,7 +342,9 @@ static int use(void)
 			trouble(#call, r);			\
 	} while (0)
 
-	if (first != -EBUSY && !normal(first))
+	if (first == -EBUSY)
+		be_refused();
+	else if (!normal(first))
 		trouble("update", first);
 	TRY(mqshm_port_pop(me.in[0], &got));
 	TRY(mqshm_buffer_alloc(me.client, 64, MQSHM_NO_WAIT, &mine));
