@@ -325,7 +325,7 @@ __attribute__((noinline)) int mqshm_client_publish(struct mqshm_client *c)
 	bool closed = false;
 	size_t i;
 
-	if (c->n_refs)
+	if (c->refs.count)
 		mqshm_pool_flush_refs(c);
 	if (c->dead)
 		return -ESHUTDOWN;

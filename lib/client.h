@@ -33,8 +33,8 @@ struct ring;
  * @clock: time for timestamps
  * @spares: buffers in all magazines
  * @lease: LEASE in progress: what came is told from what is in a magazine already
- * @n_refs: references dropped that the kernel has not been told of
- * @refs: their buffers; for a client without a toggle
+ * @refs: REF of the references dropped that the kernel has not been told of, for a
+ *	client without a toggle; what it has done of it is known also after a longjmp
  * @changed: something changed that the program was not told yet
  * @fd: descriptor
  * @id: number, never used again
@@ -69,8 +69,7 @@ struct mqshm_client {
 	struct clock_cache clock;
 	uint32_t spares;
 	struct mqshm_lease_args lease;
-	uint32_t n_refs;
-	uint32_t refs[MQSHM_BATCH_MAX / 2];
+	struct mqshm_ref_args refs;
 	bool changed;
 	int fd;
 	uint64_t id;
@@ -177,7 +176,7 @@ int mqshm_client_quiesce(struct mqshm_client *c);
 /* "Nothing now" is about to be answered to a program that may be polling. */
 static inline void client_nothing_now(struct mqshm_client *c)
 {
-	if (c->pending || c->n_refs)
+	if (c->pending || c->refs.count)
 		mqshm_client_publish(c);
 	if (c->spares)
 		mqshm_pool_return_wanted(c);

@@ -329,12 +329,34 @@ static void magazine_recover(struct mqshm_client *c, struct pool *p)
 	p->spare = kept;
 }
 
+/* Those that a REF has dropped; @refused: and the one at which it stopped. */
+static void refs_forget(struct mqshm_client *c, bool refused)
+{
+	struct mqshm_ref_args *args = &c->refs;
+	uint32_t gone = args->out_done + refused;
+	sigset_t signals;
+
+	if (gone < args->count) {
+		mqshm_client_hold_signals(&signals);
+		args->count -= gone;
+		memmove(args->refs, &args->refs[gone], args->count * sizeof(args->refs[0]));
+		args->out_done = 0;
+		mqshm_client_let_signals(&signals);
+		return;
+	}
+	/* in this order: what is done is never dropped again, also after a longjmp */
+	args->count = 0;
+	proto_barrier();
+	args->out_done = 0;
+}
+
 void mqshm_pool_recover(struct mqshm_client *c)
 {
 	struct mqshm_lease_args *args = &c->lease;
 	struct pool *p;
 	uint32_t i;
 
+	refs_forget(c, false);
 	c->spares = 0;
 	for (i = 0; i < c->n_pools; i++) {
 		magazine_recover(c, &c->pools[i]);
@@ -349,47 +371,34 @@ void mqshm_pool_recover(struct mqshm_client *c)
 	lease_take(c, p);
 }
 
-/* RELEASE of all that was dropped, after DUP of @b by @n if that is not 0. */
-static int refs_send(struct mqshm_client *c, uint32_t b, uint32_t n)
-{
-	struct mqshm_ref_args args = { .size = sizeof(args) };
-	uint32_t i;
-	int r;
-
-	if (n)
-		args.refs[args.count++] = (struct mqshm_ref) { b, (int32_t)n };
-	for (i = 0; i < c->n_refs; i++)
-		args.refs[args.count++] = (struct mqshm_ref) { c->refs[i], -1 };
-	c->n_refs = 0;
-	if (!args.count)
-		return 0;
-	r = mqshm_client_ioctl(c, MQSHM_IOC_REF, &args);
-	if (!r || c->dead)
-		return r;
-	/* A RELEASE that was refused is no reference of ours: forget it. */
-	if (!n || args.out_done)
-		r = 0;
-	for (i = args.out_done + 1; i < args.count; i++)
-		c->refs[c->n_refs++] = args.refs[i].buffer;
-	return r;
-}
-
 int mqshm_pool_ref(struct mqshm_client *c, uint32_t b, uint32_t n)
 {
-	return refs_send(c, b, n);
+	struct mqshm_ref_args args = {
+		.size = sizeof(args), .count = 1, .refs[0] = { b, (int32_t)n },
+	};
+
+	return mqshm_client_ioctl(c, MQSHM_IOC_REF, &args);
 }
 
-int mqshm_pool_flush_refs(struct mqshm_client *c)
+void mqshm_pool_flush_refs(struct mqshm_client *c)
 {
-	return refs_send(c, 0, 0);
+	int r;
+
+	c->refs.size = sizeof(c->refs);
+	r = mqshm_client_ioctl(c, MQSHM_IOC_REF, &c->refs);
+	/* A RELEASE that was refused is no reference of ours. */
+	refs_forget(c, r != 0);
 }
 
 void mqshm_pool_unref(struct mqshm_client *c, const struct pool *p, uint32_t b)
 {
-	uint32_t max = sizeof(c->refs) / sizeof(c->refs[0]);
+	struct mqshm_ref_args *args = &c->refs;
 
-	c->refs[c->n_refs++] = b;
-	if (c->n_refs >= max || c->n_refs >= p->spare_max ||
+	args->refs[args->count] = (struct mqshm_ref) { b, -1 };
+	/* as in magazine_add() */
+	proto_barrier();
+	args->count++;
+	if (args->count == MQSHM_BATCH_MAX || args->count >= p->spare_max ||
 	    __atomic_load_n(&c->status->wanted[p->index], __ATOMIC_RELAXED)) /* [B1] */
 		mqshm_pool_flush_refs(c);
 }

@@ -67,13 +67,14 @@ void mqshm_pool_return_all(struct mqshm_client *c);
 uint32_t mqshm_pool_collect(const struct mqshm_client *c, uint32_t *buffers, uint32_t n);
 void mqshm_pool_forget(struct mqshm_client *c, bool refused);
 
-/* After a longjmp out of a call: each magazine has what is spare, each once. */
+/* After a longjmp out of a call: each magazine has what is spare, each once; what was
+ * dropped is told to the kernel once. */
 void mqshm_pool_recover(struct mqshm_client *c);
 
 /* For a client without a toggle: DUP, and a RELEASE that may wait for others. */
 int mqshm_pool_ref(struct mqshm_client *c, uint32_t b, uint32_t n);
 void mqshm_pool_unref(struct mqshm_client *c, const struct pool *p, uint32_t b);
-int mqshm_pool_flush_refs(struct mqshm_client *c);
+void mqshm_pool_flush_refs(struct mqshm_client *c);
 
 static inline uint64_t *pool_w(const struct pool *p, uint32_t b)
 {

@@ -19,6 +19,8 @@ const char *const peer_state_names[PEER_STATES] = {
 struct scene_shared *scene_shared;
 struct mqshm_runtime *scene_runtime;
 
+static struct mqshm_client *crowd[MQSHM_TOGGLES];	/* clients that have the toggles */
+
 static bool seen(const int *flag)
 {
 	return __atomic_load_n(flag, __ATOMIC_SEQ_CST);
@@ -257,9 +259,13 @@ static pid_t begin(void (*run)(void))
 
 void scene_begin(struct scene *s, const struct operation *op, enum peer_state state)
 {
+	unsigned int i;
+
 	memset(scene_shared, 0, sizeof(*scene_shared));
 	*s = (struct scene) { .op = op, .state = state };
 	scene_runtime = runtime_make(64, SCENE_BUFFERS);
+	for (i = 0; i < MQSHM_TOGGLES && op->flags & OPERATION_CROWD; i++)
+		test_check(mqshm_client_join(RUNTIME, NULL, &crowd[i]), "join");
 	s->pids[PEER] = begin(peer);
 	s->pids[WITNESS] = begin(witness);
 	s->pids[VICTIM] = host_fork();
@@ -285,6 +291,10 @@ void scene_end(struct scene *s)
 		host_kill(s->pids[i]);
 		step_let_go(s->pids[i]);
 		host_wait(s->pids[i], -1, NULL);
+	}
+	for (i = 0; i < MQSHM_TOGGLES; i++) {
+		mqshm_client_close(crowd[i]);
+		crowd[i] = NULL;
 	}
 	mqshm_runtime_close(scene_runtime);
 }

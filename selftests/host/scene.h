@@ -59,6 +59,7 @@ struct operation {
 #define OPERATION_PUSHES	(1U << 6)	/* a consumer may die between its look and its push */
 #define OPERATION_TAKES		(1U << 4)	/* of two references a jump may lose one */
 #define OPERATION_KEEPS		(1U << 5)	/* another buffer stays in the hand */
+#define OPERATION_CROWD		(1U << 7)	/* nobody in the scene has a toggle */
 #define OPERATION_CUT		(1U << 2)	/* the connections are taken away before it */
 
 extern const struct operation operations[];

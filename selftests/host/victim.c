@@ -85,6 +85,16 @@ static void prepare_came_back(void)
 		usleep(20);
 }
 
+/* Of two buffers a reference is dropped, which the kernel does not know; @copy is one's other. */
+static void prepare_dropped(void)
+{
+	node_alloc(&me, 64, &copy);
+	test_check(mqshm_buffer_share(me.client, &copy, &buf), "share");
+	test_check(mqshm_buffer_release(me.client, &buf), "release");
+	prepare_pop_second();
+	test_check(mqshm_buffer_release(me.client, &buf), "release");
+}
+
 /* The magazine is as full as it may be, and one more is in the hand. */
 static void prepare_full_magazine(void)
 {
@@ -261,6 +271,14 @@ const struct operation operations[] = {
 	OPERATION("wait", NULL, run_wait),
 	OPERATION("wait that times out", prepare_eventfd, run_wait),
 	OPERATION("arm", prepare_eventfd, run_arm),
+	OPERATION("push to two connections without a toggle", prepare_alloc, run_fan_out,
+		  .flags = OPERATION_TAKES | OPERATION_CROWD),
+	OPERATION("dup without a toggle", prepare_alloc, run_share,
+		  .flags = OPERATION_TAKES | OPERATION_CROWD),
+	OPERATION("release without a toggle", prepare_share, run_release,
+		  .flags = OPERATION_TAKES | OPERATION_CROWD),
+	OPERATION("flush without a toggle", prepare_dropped, run_flush,
+		  .flags = OPERATION_KEEPS | OPERATION_CROWD),
 	OPERATION("connect", NULL, run_connect, .flags = OPERATION_NO_CLIENT),
 	OPERATION("attach", prepare_connection, run_update),
 	OPERATION("detach", NULL, run_detach),
