@@ -159,6 +159,22 @@ test_end() {
 	quiet mqtool remove --runtime t
 }
 
+test_names() {
+	test_case "JSON is UTF-8, whatever bytes a name has"
+	odd=$(printf 'a"b\\c\377d\302\233e')
+	quiet mqtool init --name "$odd" --pool 64:8
+	mqtool list --json --runtime "$odd" > listed
+	mqtool monitor --json --runtime "$odd" | head -n 1 > told
+	for file in listed told; do
+		same " ef bf bd c2 9b" "$(tr -cd '\200-\377' < $file | od -A n -t x1)" "bytes in $file that are not ASCII"
+		quiet grep -F 'a\"b\\c' $file
+	done
+	test_case "a name has no commands for a terminal"
+	line=$(mqtool monitor --runtime "$odd" | head -n 1)
+	same 'runtime a"b\c?d??e is there' "${line#*  }" "the line"
+	quiet mqtool remove --runtime "$odd"
+}
+
 test_refused() {
 	test_case "an unknown runtime"
 	want 1 "mqtool: runtime no: there is none of that name" "mqtool init --name no" -- mqtool monitor --runtime no
@@ -176,5 +192,6 @@ test_present
 test_kill
 test_runtimes
 test_end
+test_names
 test_refused
 finish

@@ -93,13 +93,63 @@ char *show_duration(uint64_t ns)
 	return text("%.1f h", ns / 3600e9);
 }
 
+/* Bytes of the character at @s, 0 if it is none of UTF-8. */
+static size_t utf8_bytes(const unsigned char *s)
+{
+	/* of the second byte: what is below has a shorter form, or no character */
+	unsigned char low = 0x80, high = 0xbf;
+	size_t n = *s < 0x80 ? 1 : *s < 0xc2 ? 0 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : *s < 0xf5 ? 4 : 0;
+
+	if (*s == 0xe0)
+		low = 0xa0;
+	if (*s == 0xed)
+		high = 0x9f;
+	if (*s == 0xf0)
+		low = 0x90;
+	if (*s == 0xf4)
+		high = 0x8f;
+	for (size_t i = 1; i < n; i++, low = 0x80, high = 0xbf)
+		if (s[i] < low || s[i] > high)
+			return 0;
+	return n;
+}
+
+/* @s with @other in the place of each byte that is not UTF-8. */
+static char *utf8_copy(const char *s, const char *other)
+{
+	char *copy = grow(NULL, strlen(s) * strlen(other) + 1, 1), *to = copy;
+
+	while (*s) {
+		size_t n = utf8_bytes((const unsigned char *)s);
+
+		if (n) {
+			to = mempcpy(to, s, n);
+			s += n;
+		} else {
+			to = stpcpy(to, other);
+			s++;
+		}
+	}
+	*to = '\0';
+	return copy;
+}
+
+char *show_utf8(const char *s)
+{
+	return utf8_copy(s, "\uFFFD");
+}
+
 char *show_name(const char *name)
 {
-	char *shown = text("%s", name);
+	char *shown = utf8_copy(name, "?");
 
-	for (char *c = shown; *c; c++)
-		if (iscntrl((unsigned char)*c))
+	for (unsigned char *c = (unsigned char *)shown; *c; c++) {
+		if (iscntrl(*c))
 			*c = '?';
+		/* the upper control characters are commands of a terminal too */
+		if (c[0] == 0xc2 && c[1] < 0xa0)
+			c[0] = c[1] = '?';
+	}
 	return shown;
 }
 

@@ -114,7 +114,10 @@ static void add(struct json_object *o, const char *key, uint64_t value)
 
 static void add_text(struct json_object *o, const char *key, const char *value)
 {
-	json_object_object_add(o, key, json_object_new_string(value));
+	char *shown = show_utf8(value);
+
+	json_object_object_add(o, key, json_object_new_string(shown));
+	free(shown);
 }
 
 static void add_subject(struct json_object *o, const struct mqshm_notice *n)

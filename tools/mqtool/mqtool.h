@@ -78,6 +78,8 @@ char *show_buffer_bytes(uint64_t bytes);
 char *show_duration(uint64_t ns);
 /* Names come from other users' programs: nothing that moves a terminal's cursor. */
 char *show_name(const char *name);
+/* The same for programs: UTF-8, which JSON has to be. */
+char *show_utf8(const char *s);
 /* "root", or the number of a user or group without a name. */
 char *show_user(uint32_t uid);
 char *show_group(uint32_t gid);
