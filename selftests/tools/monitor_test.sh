@@ -117,14 +117,19 @@ test_runtimes() {
 	same 2 "$(grep -c "runtime u " all)" "lines of runtime u itself"
 	test_case "another user sees only what she may read"
 	mkfifo hers
+	quiet mqtool init --name before --mode 0744 --pool 64:8
 	as alice mqtool monitor > hers &
 	exec 3< hers
+	# what is there: from then on she watches
+	read -r line <&3
+	same "runtime root/before is there" "${line#*  }" "the first line"
+	read -r line <&3
 	quiet mqtool init --name private --pool 64:8
 	quiet mqtool init --name public --mode 0744 --pool 64:8
 	read -r line <&3
 	exec 3<&-
-	same "runtime root/public came" "${line#*  }" "the first line"
-	for r in private public; do quiet mqtool remove --runtime $r; done
+	same "runtime root/public came" "${line#*  }" "the line after what is there"
+	for r in before private public; do quiet mqtool remove --runtime $r; done
 	test_case "a reader that is too slow is told how many it lost"
 	kill -STOP "$json" "$text"
 	quiet "$churn" t 600
