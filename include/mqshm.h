@@ -16,8 +16,16 @@
  * Behind each prototype, in the words of attributes(7): MT-Safe, or MT-Unsafe with what
  * two threads must not use at once.
  *
- * Errors that every function of a client may give: -EBUSY (see above),
- * -ESHUTDOWN (detached, runtime removed, or after fork).
+ * Errors that many functions may give, and that are not told again for each:
+ * -EINVAL	an argument is not as described; also a port of the other direction, a buffer
+ *		that the client does not hold, a length beyond its capacity
+ * -ENOMEM	of memory, or of address space for a pool or a ring that came; the
+ *		connection of such a ring is taken away
+ * -EBUSY	functions of a client: see above
+ * -ESHUTDOWN	detached, runtime removed, or after fork
+ * -ENODEV, -EACCES, -EMFILE, -ENFILE, -EPROTONOSUPPORT
+ *		functions that open a runtime by name: no module loaded; no right to open
+ *		/dev/mqshm; too many descriptors; a module of another ABI than the library
  */
 #ifndef MQSHM_H
 #define MQSHM_H
@@ -73,8 +81,8 @@ struct mqshm_runtime_options {
  * @options: NULL for the defaults
  * @out: the handle; close it with mqshm_runtime_close()
  *
- * -EEXIST it is there; -ENODEV no module loaded; -EACCES may not open
- * /dev/mqshm; -ENOENT no such group; -EPERM not in that group; -EDQUOT.
+ * -EEXIST it is there; -ENOENT no such group; -EPERM not in that group; -EDQUOT the
+ * user has as many as one may have.
  */
 int mqshm_runtime_create(const char *name,
 			 const struct mqshm_runtime_options *options,
@@ -85,11 +93,11 @@ int mqshm_runtime_create(const char *name,
  * @name: "name" of the caller's own, "user/name" of another's
  * @out: the handle; close it with mqshm_runtime_close()
  *
- * -ENOENT; -EACCES; -ENODEV; -ESRCH no such user.
+ * -ENOENT; -EACCES its mode does not let the caller in; -ESRCH no such user.
  */
 int mqshm_runtime_open(const char *name, struct mqshm_runtime **out); /* MT-Safe */
 
-/* Either of the two, atomically; *created says which. */
+/* Either of the two, atomically; *created (may be NULL) says which. Errors of both. */
 int mqshm_runtime_open_or_create(const char *name,
 				 const struct mqshm_runtime_options *options,
 				 bool *created, struct mqshm_runtime **out); /* MT-Safe */
@@ -124,7 +132,8 @@ int mqshm_runtime_wait(struct mqshm_runtime *rt, uint64_t *changes, uint64_t dea
  * @buffer_bytes: 64 bytes to 16 MiB
  * @buffers: how many
  *
- * -EEXIST; -EINVAL; -ENOSPC runtime's limit; -EDQUOT user's limit; -ENOMEM.
+ * -EEXIST; -EACCES; -ENOSPC runtime's limit; -EDQUOT user's limit; -EINTR a signal came:
+ * nothing was made, call again.
  */
 int mqshm_pool_create(struct mqshm_runtime *rt, const char *name,
 		      uint32_t buffer_bytes, uint32_t buffers); /* MT-Safe */
@@ -135,7 +144,7 @@ int mqshm_pool_create(struct mqshm_runtime *rt, const char *name,
  * @to: "block:port"; "block" alone if it has one input
  * @id: number of the connection, may be NULL
  *
- * -ENOENT; -EINVAL wrong direction or form; -EEXIST; -EACCES; -ENOSPC.
+ * -ENOENT; -EINVAL wrong direction or form; -EEXIST; -EACCES; -ENOSPC; -EINTR.
  */
 int mqshm_connect(struct mqshm_runtime *rt, const char *from, const char *to, uint64_t *id); /* MT-Safe */
 
@@ -217,7 +226,7 @@ struct mqshm_monitor;
  *
  * It is no client and is not listed. What was there before: mqshm_monitor_snapshot().
  *
- * -ENOENT; -EACCES; -ENODEV; -ESHUTDOWN; -ENOMEM; -EOPNOTSUPP an older module.
+ * -ENOENT; -EACCES; -ESRCH; -EOPNOTSUPP an older module.
  */
 int mqshm_monitor_open(const char *name, struct mqshm_monitor **out); /* MT-Safe */
 
@@ -278,12 +287,14 @@ struct mqshm_client_options {
  * @options: NULL for the defaults
  * @out: the client; end it with mqshm_client_close()
  *
- * -ENOSPC the runtime has all the clients it takes; -EACCES; -ENOENT; -ENODEV.
+ * -ENOSPC the runtime has all the clients it takes; -EACCES; -ENOENT; -ESRCH;
+ * -EOPNOTSUPP a 32-bit program.
  */
 int mqshm_client_join(const char *name, const struct mqshm_client_options *options,
 		      struct mqshm_client **out); /* MT-Safe */
 
-/* Leaves: what the client holds goes back. NULL is allowed. */
+/* Leaves: what the client holds goes back. NULL is allowed. Not from a signal handler
+ * that returns into a call of this client. */
 void mqshm_client_close(struct mqshm_client *c); /* MT-Unsafe race:client */
 
 /* Number of the client, never used again; 0 after fork. */
@@ -315,9 +326,10 @@ int mqshm_client_update(struct mqshm_client *c); /* MT-Unsafe race:client */
  *
  * For a signal handler that leaves a call of the library by siglongjmp(): until then
  * every call gives -EBUSY. Completes or undoes the operation and gives spare buffers
- * back. What the call was to hand out, a message or a further reference, is lost to the
- * program and stays in the client's hand until it leaves; a buffer that it was to take
- * was taken if the next call with it gives -EINVAL.
+ * back. What the call was to hand out, messages or further references (a push to several
+ * connections makes them too), is lost to the program and stays in the client's hand
+ * until it leaves; a buffer that it was to take was taken if the next call with it gives
+ * -EINVAL. To be called where the jump arrives, never by the handler itself.
  */
 int mqshm_client_recover(struct mqshm_client *c); /* MT-Unsafe race:client */
 
@@ -386,7 +398,7 @@ struct mqshm_buffer {
  *
  * -EMSGSIZE no pool has buffers that large; -EAGAIN none free (MQSHM_NO_WAIT), or
  * the graph changed meanwhile (look for a stop request and call again);
- * -ETIMEDOUT; -EINTR.
+ * -ETIMEDOUT; -EINTR; -EACCES the client is @read_only.
  */
 int mqshm_buffer_alloc(struct mqshm_client *c, size_t bytes, uint64_t deadline_ns,
 		       struct mqshm_buffer *out); /* MT-Unsafe race:client */
@@ -444,7 +456,8 @@ int mqshm_port_end(struct mqshm_port *p); /* MT-Unsafe race:client */
  * @out: the reference, now this client's
  *
  * Connections are served in turn; order is kept per connection. -EAGAIN nothing
- * now; -ENODATA every connection it had ended by announcement, and all was read.
+ * now; -ENODATA every connection it had ended by announcement, and all was read;
+ * -EPROTO a message that cannot be: its connection was let go of.
  */
 int mqshm_port_pop(struct mqshm_port *p, struct mqshm_buffer *out); /* MT-Unsafe race:client */
 /* Up to @n; returns how many, or the error if none. */
@@ -477,10 +490,12 @@ int mqshm_wait(struct mqshm_client *c, struct mqshm_port *const *ports, size_t n
  * mqshm_port_set_eventfd() - have an eventfd of the caller's signalled
  * @fd: -1 takes it away
  *
- * Signalled once after each mqshm_port_arm() that returned 0.
+ * Of an input. Signalled once after each mqshm_port_arm() that returned 0. -EBADF, -EINVAL
+ * no eventfd.
  */
 int mqshm_port_set_eventfd(struct mqshm_port *p, int fd); /* MT-Unsafe race:client */
-/* -EAGAIN: there is something already, nothing is armed. Flushes as a wait does. */
+/* -EAGAIN: there is something already, nothing is armed. -EINVAL: it has no eventfd.
+ * Flushes as a wait does. */
 int mqshm_port_arm(struct mqshm_port *p); /* MT-Unsafe race:client */
 
 #pragma GCC visibility pop

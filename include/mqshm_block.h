@@ -133,7 +133,7 @@ struct mqshm_instance_stats {
 	uint64_t discarded;
 };
 void mqshm_instance_get_stats(const struct mqshm_instance *in,
-			      struct mqshm_instance_stats *out); /* MT-Unsafe race:client */
+			      struct mqshm_instance_stats *out); /* MT-Safe */
 
 /**
  * mqshm_instance_new() - make a block of a type in a client, and register it
@@ -148,7 +148,7 @@ void mqshm_instance_get_stats(const struct mqshm_instance *in,
  */
 int mqshm_instance_new(struct mqshm_client *c, const struct mqshm_block_ops *ops,
 		       const char *name, const struct mqshm_param *params, size_t n_params,
-		       char **error, struct mqshm_instance **out); /* MT-Safe */
+		       char **error, struct mqshm_instance **out); /* MT-Unsafe race:client */
 
 /**
  * mqshm_instance_run() - run the block until it is done, fails or is asked to stop
