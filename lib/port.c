@@ -98,8 +98,8 @@ static inline int push_one(struct mqshm_port *p, struct mqshm_buffer *buf)
 	}
 	for (i = 0; i < p->n_rings; i++)
 		proto_push(&c->cells, &p->rings[i]->tx, buf->number, buf->length);
-	p->messages++;
-	p->bytes += buf->length;
+	proto_bump(p->messages, 1);
+	proto_bump(p->bytes, buf->length);
 	buf->number = MQSHM_NO_BUFFER;
 	buf->length = 0;
 	return 0;
@@ -124,7 +124,7 @@ __attribute__((cold)) static ssize_t push_nowhere(struct mqshm_port *p,
 		mqshm_buffer_drop(c, pool, bufs[i].number);
 		bufs[i].number = MQSHM_NO_BUFFER;
 		bufs[i].length = 0;
-		p->discarded++;
+		proto_bump(p->discarded, 1);
 	}
 	return (ssize_t)n;
 }
@@ -288,7 +288,8 @@ static inline ssize_t pop_rings(struct mqshm_port *p, struct mqshm_buffer *out, 
 		int r = ring_pop(c, k, &out[got]);
 
 		if (likely(r > 0)) {
-			p->bytes += out[got++].length;
+			proto_bump(p->bytes, out[got].length);
+			got++;
 			idle = 0;
 			if (++p->burst >= BURST)
 				port_next(p);
@@ -306,7 +307,7 @@ static inline ssize_t pop_rings(struct mqshm_port *p, struct mqshm_buffer *out, 
 			port_next(p);
 		}
 	}
-	p->messages += got;
+	proto_bump(p->messages, got);
 	return (ssize_t)got;
 }
 
