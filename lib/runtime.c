@@ -12,7 +12,7 @@
 #include "sys.h"
 
 #define MODE_DEFAULT	0700
-#define NAME_BUFFER	16384	/* for getpwnam_r() and getgrnam_r() */
+#define NAME_BUFFER	16384	/* for getpwnam_r() and getgrnam_r(), at first */
 
 int mqshm_name_copy(char *to, size_t size, const char *from)
 {
@@ -40,36 +40,53 @@ static int number_parse(const char *text, uint32_t *out)
 	return 0;
 }
 
+/* Room for the answer of getpwnam_r() or getgrnam_r(), twice of what was too small. */
+static int room_grow(char **memory, size_t *bytes)
+{
+	free(*memory);
+	*bytes = *bytes ? 2 * *bytes : NAME_BUFFER;
+	*memory = malloc(*bytes);
+	return *memory ? 0 : -ENOMEM;
+}
+
 static int user_find(const char *name, size_t length, uint32_t *uid)
 {
-	char *copy = strndup(name, length);
-	char *memory = malloc(NAME_BUFFER);
+	char *copy = strndup(name, length), *memory = NULL;
 	struct passwd pw, *found = NULL;
-	int r = -ENOMEM;
+	size_t bytes = 0;
+	int r;
 
-	if (copy && memory) {
-		getpwnam_r(copy, &pw, memory, NAME_BUFFER, &found);
-		if (found)
-			*uid = found->pw_uid;
+	do {
+		r = copy ? room_grow(&memory, &bytes) : -ENOMEM;
+		if (!r)
+			r = getpwnam_r(copy, &pw, memory, bytes, &found);
+	} while (r == ERANGE);
+	if (found)
+		*uid = found->pw_uid;
+	if (r != -ENOMEM)
 		r = found || !number_parse(copy, uid) ? 0 : -ESRCH;
-	}
 	free(memory);
 	free(copy);
 	return r;
 }
 
+/* All members of a group count: some have more than any fixed room takes. */
 static int group_find(const char *name, uint32_t *gid)
 {
-	char *memory = malloc(NAME_BUFFER);
 	struct group gr, *found = NULL;
+	char *memory = NULL;
+	size_t bytes = 0;
 	int r;
 
-	if (!memory)
-		return -ENOMEM;
-	getgrnam_r(name, &gr, memory, NAME_BUFFER, &found);
+	do {
+		r = room_grow(&memory, &bytes);
+		if (!r)
+			r = getgrnam_r(name, &gr, memory, bytes, &found);
+	} while (r == ERANGE);
 	if (found)
 		*gid = found->gr_gid;
-	r = found || !number_parse(name, gid) ? 0 : -ENOENT;
+	if (r != -ENOMEM)
+		r = found || !number_parse(name, gid) ? 0 : -ENOENT;
 	free(memory);
 	return r;
 }

@@ -110,6 +110,11 @@ test_init() {
 	does "init with a mode and a group"
 	want 0 "runtime g: 1 pool" -- mqtool init --name g --mode 0770 --group mqshm --pool 64:4
 	same '["0770","mqshm"]' "$(json '.runtime | [.mode, .group]' --runtime g)" "mode and group"
+	does "a group may have any number of members"
+	echo "crowd:x:4321:root$(awk 'BEGIN { for (i = 0; i < 5000; i++) printf ",member%d", i }')" >> /etc/group
+	want 0 "runtime c: 1 pool" -- mqtool init --name c --group crowd --pool 64:4
+	same crowd "$(json .runtime.group --runtime c)" group
+	quiet mqtool remove --runtime c
 	does "list without --runtime shows all runtimes"
 	want 0 "Name Owner Mode Group" "t root 0700 root" "g root 0770 mqshm" -- sh -c 'mqtool list | tr -s " "'
 	same "t g" "$(runtimes)" "runtimes as JSON"
