@@ -223,6 +223,41 @@ TEST_F(share, clone_vm_and_files_child_lives_on)
 	stage->helper = 0;
 }
 
+/* Shares the victim's descriptors and not its memory. */
+static __attribute__((noreturn)) int call_on(void *arg)
+{
+	struct mqshm_lease_args l;
+
+	while (!stage->go)
+		sleep_us(500);
+	stage->seen = lease(*(int *)arg, 0, 1, &l);
+	for (;;)
+		pause();
+}
+
+static void hold_and_share_files(void *arg)
+{
+	int fd = victim_join(O_CLOEXEC);
+	char *stack = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	stage->helper = clone(call_on, stack + 65536, CLONE_FILES, &fd);
+	must(stage->helper > 0);
+	victim_sleep();
+}
+
+/* No descriptor is closed by this death, not even in passing. */
+TEST_F(share, clone_files_child_lives_on)
+{
+	pid_t pid = spawn(hold_and_share_files, NULL);
+
+	ASSERT_TRUE(victim_await());
+	EXPECT_EQ(-EPERM, victim_go()) TH_LOG("the child is not the client");
+	EXPECT_TRUE(victim_listed(self->fd));
+	slay(pid);
+	EXPECT_SETTLED(MQSHM_DEPARTED_EXIT);
+	EXPECT_EQ(0, kill(stage->helper, 0)) TH_LOG("the child is alive");
+}
+
 static void hold_and_vfork(void *arg)
 {
 	victim_join(O_CLOEXEC);
