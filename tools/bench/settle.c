@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From SIGKILL to the last reference settled, beside the time that the end of a
- * pipe takes when its writer is killed.
+ * From SIGKILL to the last reference settled, beside the time that the end of a pipe
+ * takes when its writers are killed: other processes, with as much mapped, and no clients.
+ * A client's own pipe ends after it is settled, so that it would tell nothing.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +22,35 @@
 #define CROWD		16
 #define ROUNDS_MAX	100
 
+/* Of a buffer, what is mapped of it: payload, metadata, count, and hold. */
+#define MAPPED_BYTES	(POOL_BYTES + TOUCHED_BYTES)
+/* What a holder of it, or the kernel for him, has touched: all but the payload. */
+#define TOUCHED_BYTES	(sizeof(struct mqshm_meta) + sizeof(uint64_t) + sizeof(uint16_t))
+
+static void await_kill(int ready)
+{
+	if (write(ready, "", 1) == 1)
+		for (;;)
+			pause();
+	_exit(1);
+}
+
+/* No client, with as much mapped as one that has @held of @buffers. */
+static void plain_main(unsigned int buffers, unsigned int held, int ready)
+{
+	size_t bytes = buffers * MAPPED_BYTES, at;
+	volatile char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED) {
+		fprintf(stderr, "mqshm-bench: mmap: %s\n", strerror(errno));
+		_exit(1);
+	}
+	for (at = 0; at < held * TOUCHED_BYTES; at += 4096)
+		p[at] = 1;
+	await_kill(ready);
+}
+
 /* Takes @held buffers, says so, and waits to be killed. */
 static void holder_main(const char *name, unsigned int held, int ready)
 {
@@ -31,9 +62,8 @@ static void holder_main(const char *name, unsigned int held, int ready)
 	ret = mqshm_client_join(name, NULL, &client);
 	for (i = 0; !ret && i < held; i++)
 		ret = mqshm_buffer_alloc(client, 64, MQSHM_NO_WAIT, &buf);
-	if (!ret && write(ready, "", 1) == 1)
-		for (;;)
-			pause();
+	if (!ret)
+		await_kill(ready);
 	fprintf(stderr, "mqshm-bench: holder: %s\n", strerror(-ret));
 	_exit(1);
 }
@@ -57,7 +87,7 @@ static double kill_to_eof(const pid_t *pids, unsigned int clients, int pipe_fd,
  * struct settle_times - what was measured, by round
  * @settle_ns: settling itself, summed over the clients
  * @settled_ns: from the first SIGKILL to the last reference settled
- * @eof_ns: from there to the end of the pipe
+ * @eof_ns: from the first SIGKILL of those that are no clients to the end of their pipe
  */
 struct settle_times {
 	double settle_ns[ROUNDS_MAX];
@@ -93,8 +123,17 @@ static int departed_find(struct mqshm_runtime *rt, pid_t pid,
 	}
 }
 
-/* Holders that have @held buffers together, all there; their number, or -errno. */
-static int holders_start(const char *name, unsigned int clients, unsigned int held,
+/* Buffers of the pool: what each has in reserve comes on top. */
+static unsigned int pool_buffers(unsigned int held)
+{
+	return held + CROWD * MQSHM_BATCH_MAX;
+}
+
+/*
+ * Processes that share a pipe, all ready: holders of @held buffers together, or (@name
+ * NULL) no clients with as much mapped. 0 or -errno.
+ */
+static int writers_start(const char *name, unsigned int clients, unsigned int held,
 			 pid_t *pids, int *pipe_fd)
 {
 	unsigned int i;
@@ -108,8 +147,12 @@ static int holders_start(const char *name, unsigned int clients, unsigned int he
 		if (pids[i] < 0)
 			return -errno;
 		if (!pids[i]) {
+			unsigned int share = held / clients + (i < held % clients);
+
 			close(fds[0]);
-			holder_main(name, held / clients + (i < held % clients), fds[1]);
+			if (name)
+				holder_main(name, share, fds[1]);
+			plain_main(pool_buffers(held), share, fds[1]);
 		}
 	}
 	close(fds[1]);
@@ -129,10 +172,17 @@ static int settle_round(struct mqshm_runtime *rt, const char *name, unsigned int
 	unsigned int i;
 	int ret, fd = -1;
 
-	ret = holders_start(name, clients, held, pids, &fd);
+	ret = writers_start(NULL, clients, held, pids, &fd);
 	if (ret)
 		return ret;
 	times->eof_ns[round] = kill_to_eof(pids, clients, fd, &killed_ns);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	close(fd);
+	ret = writers_start(name, clients, held, pids, &fd);
+	if (ret)
+		return ret;
+	kill_to_eof(pids, clients, fd, &killed_ns);
 	times->settle_ns[round] = times->settled_ns[round] = 0;
 	for (i = 0; i < clients; i++) {
 		ret = departed_find(rt, pids[i], &record);
@@ -165,8 +215,7 @@ static int settle_case(unsigned int clients, unsigned int held, unsigned int rou
 	ret = mqshm_runtime_create(name, &options, &rt);
 	if (ret)
 		return ret;
-	/* what each has in reserve comes on top */
-	ret = mqshm_pool_create(rt, "settle", POOL_BYTES, held + CROWD * MQSHM_BATCH_MAX);
+	ret = mqshm_pool_create(rt, "settle", POOL_BYTES, pool_buffers(held));
 	for (i = 0; !ret && i < rounds; i++)
 		ret = settle_round(rt, name, clients, held, &times, i);
 	mqshm_runtime_close(rt);
@@ -197,7 +246,7 @@ int bench_settle(unsigned int rounds, bool json)
 	if (!json)
 		printf("\nClients are killed (medians of %u, microseconds)\n%8s %12s %16s %22s %22s %8s\n",
 		       rounds, "clients", "held buffers", "settle itself", "SIGKILL to settled",
-		       "SIGKILL to pipe EOF", "ratio");
+		       "no client: pipe EOF", "ratio");
 	for (i = 0; !ret && i < 2 * n; i++)
 		ret = settle_case(clients[i / n], held[i % n], rounds, json, i + 1 == 2 * n);
 	return ret;
