@@ -122,11 +122,16 @@ static int join(struct mqshm_client *c, const struct mqshm_client_options *optio
 		.role = options->role,
 	};
 	const char *name = options->process_name;
+	char *p;
 	int r;
 
 	if (!name)
 		name = program_invocation_short_name;
 	strncpy(args.name, name[0] ? name : "?", sizeof(args.name) - 1);
+	/* a file may be called anything; the module takes no control characters */
+	for (p = args.name; !options->process_name && *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
 	r = mqshm_sys_ioctl(c->fd, MQSHM_IOC_CLIENT_JOIN, &args);
 	if (r)
 		return r;

@@ -217,6 +217,25 @@ static void fdinfo(void)
 	mqshm_runtime_close(rt);
 }
 
+/* A file may be called anything. */
+static void any_program(void)
+{
+	static char odd[] = "of\ntwo\x7flines";
+	struct mqshm_runtime *rt = runtime_make(64, 8);
+	char *before = program_invocation_short_name, text[1024] = "";
+	struct mqshm_client *c = NULL;
+	int r;
+
+	program_invocation_short_name = odd;
+	r = mqshm_client_join(RUNTIME, NULL, &c);
+	program_invocation_short_name = before;
+	if (!r)
+		host_fdinfo(mqshm_client_fd(c), text, sizeof(text));
+	test_ok(strstr(text, " of?two?lines\n"), "a client is named after any program");
+	mqshm_client_close(c);
+	mqshm_runtime_close(rt);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int way;
@@ -228,6 +247,7 @@ int main(int argc, char **argv)
 	for (way = 0; way < WAYS; way++)
 		run(way);
 	fdinfo();
+	any_program();
 	test_ok(host_stop() == 0, "nothing of the module is left");
 	return test_end();
 }
