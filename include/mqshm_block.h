@@ -38,13 +38,43 @@ struct mqshm_param {
  * struct mqshm_param_spec - a parameter that a block type takes
  * @key: its name
  * @kind: "string", "number", "integer", "size", "bool"
- * @fallback: value if it is not given; NULL if it must be given
+ * @fallback: value if it is not given, of its kind or a word such as auto; NULL if it
+ *	must be given
  * @help: one line
+ * @unit: what a number counts, such as Hz; may be NULL
+ * @choices: of a string: the words that it can be, with blanks between; may be NULL
+ * @min: least number, integer or size
+ * @max: largest one; there is a range if @max is above @min
+ *
+ * A value that is given is checked against all this before the block is made.
  */
 struct mqshm_param_spec {
 	const char *key;
 	const char *kind;
 	const char *fallback;
+	const char *help;
+	const char *unit;
+	const char *choices;
+	double min;
+	double max;
+};
+
+/**
+ * struct mqshm_block_port - a port, or several, that each block of a type has
+ * @name: its name
+ * @direction: MQSHM_DIR_*
+ * @count: NULL, or a parameter that says whether there is one (kind "bool") or how many
+ *	there are ("integer"): in1, in2, ... if @name is in
+ * @flags: of an output: MQSHM_PORT_OPTIONAL or 0
+ * @depth: of an input: as in struct mqshm_port_desc
+ * @help: one line
+ */
+struct mqshm_block_port {
+	const char *name;
+	uint32_t direction;
+	const char *count;
+	uint32_t flags;
+	uint32_t depth;
 	const char *help;
 };
 
@@ -57,8 +87,10 @@ struct mqshm_instance;
  * @type: its name
  * @summary: one line
  * @params: array ended by a NULL key; others are refused
+ * @ports: array ended by a NULL name; there before initialize adds more
  * @state_bytes: size of its state, zeroed, at mqshm_instance_state()
- * @initialize: read parameters, add ports; the block is not registered yet
+ * @initialize: read parameters, add ports that @ports cannot tell; the block is not
+ *	registered yet
  * @start: before the first work; the block is registered
  * @work: do one piece of work without sleeping longer than needed. Called when an
  *	input has a message, once for each input that ends, and for a source freely
@@ -74,6 +106,7 @@ struct mqshm_block_ops {
 	const char *type;
 	const char *summary;
 	const struct mqshm_param_spec *params;
+	const struct mqshm_block_port *ports;
 	size_t state_bytes;
 	int (*initialize)(struct mqshm_instance *in);
 	int (*start)(struct mqshm_instance *in);
@@ -96,6 +129,8 @@ int mqshm_instance_integer(struct mqshm_instance *in, const char *key, int64_t m
 			   int64_t max, int64_t *out); /* MT-Unsafe race:client */
 int mqshm_instance_size(struct mqshm_instance *in, const char *key, uint64_t *bytes); /* MT-Unsafe race:client */
 int mqshm_instance_bool(struct mqshm_instance *in, const char *key, bool *out); /* MT-Unsafe race:client */
+/* Which of the choices of its spec, from 0. */
+int mqshm_instance_choice(struct mqshm_instance *in, const char *key, size_t *out); /* MT-Unsafe race:client */
 /* In initialize only. @depth 0 is the default. */
 int mqshm_instance_add_input(struct mqshm_instance *in, const char *name, uint32_t depth); /* MT-Unsafe race:client */
 int mqshm_instance_add_output(struct mqshm_instance *in, const char *name, uint32_t flags); /* MT-Unsafe race:client */

@@ -123,6 +123,25 @@ int mqshm_instance_add_output(struct mqshm_instance *in, const char *name, uint3
 	return port_add(in, name, MQSHM_DIR_OUT, 0, flags);
 }
 
+/* Those that the type declares. */
+static int ports_declare(struct mqshm_instance *in)
+{
+	const struct mqshm_block_port *p = in->ops->ports;
+	char name[MQSHM_PORT_NAME_LEN];
+	int64_t i, n;
+	bool numbered;
+	int r = 0;
+
+	for (; !r && p && p->name; p++) {
+		r = mqshm_params_count(in, p->count, &n, &numbered);
+		for (i = 1; !r && i <= n; i++) {
+			snprintf(name, sizeof(name), numbered ? "%s%d" : "%s", p->name, (int)i);
+			r = port_add(in, name, p->direction, p->depth, p->flags);
+		}
+	}
+	return r;
+}
+
 static void specs_free(struct mqshm_instance *in)
 {
 	size_t i;
@@ -188,7 +207,9 @@ static int instance_setup(struct mqshm_instance *in, const struct mqshm_param *p
 	in->state = calloc(1, in->ops->state_bytes ? in->ops->state_bytes : 1);
 	if (!in->state)
 		return -ENOMEM;
-	r = in->ops->initialize ? in->ops->initialize(in) : 0;
+	r = ports_declare(in);
+	if (!r && in->ops->initialize)
+		r = in->ops->initialize(in);
 	if (!r)
 		r = instance_register(in);
 	specs_free(in);

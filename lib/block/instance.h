@@ -54,6 +54,12 @@ struct mqshm_instance {
 
 /* Copies what was given, checks it against what the type takes. */
 int mqshm_params_set(struct mqshm_instance *in, const struct mqshm_param *params, size_t n);
+/*
+ * How many ports parameter @key (NULL: one) asks for, and whether they are numbered.
+ * Bounded by the range of its spec, and by what one wait takes.
+ */
+int mqshm_params_count(struct mqshm_instance *in, const char *key, int64_t *n,
+		       bool *numbered);
 void mqshm_params_free(struct mqshm_instance *in);
 
 #endif /* LIB_BLOCK_INSTANCE_H */

@@ -154,23 +154,85 @@ int mqshm_instance_bool(struct mqshm_instance *in, const char *key, bool *out)
 	return 0;
 }
 
+/* Place of @text in words with blanks between; -EINVAL if it is none of them. */
+static int choice_find(const char *choices, const char *text, size_t *out)
+{
+	size_t length;
+
+	for (*out = 0; *choices; (*out)++) {
+		length = strcspn(choices, " ");
+		if (length && strlen(text) == length && !strncmp(choices, text, length))
+			return 0;
+		choices += length;
+		choices += strspn(choices, " ");
+	}
+	return -EINVAL;
+}
+
+int mqshm_instance_choice(struct mqshm_instance *in, const char *key, size_t *out)
+{
+	const struct mqshm_param_spec *spec = spec_find(in->ops, key);
+	const char *text = mqshm_instance_param(in, key);
+
+	if (!text)
+		return wrong(in, key, NULL);
+	if (!spec->choices || choice_find(spec->choices, text, out))
+		return mqshm_instance_fail(in, -EINVAL, "%s=%s: it is one of: %s", key, text,
+					   spec->choices ? spec->choices : "nothing");
+	return 0;
+}
+
+int mqshm_params_count(struct mqshm_instance *in, const char *key, int64_t *n, bool *numbered)
+{
+	const struct mqshm_param_spec *spec = key ? spec_find(in->ops, key) : NULL;
+	bool there = true;
+	int r = 0;
+
+	*numbered = spec && !strcmp(spec->kind, "integer");
+	if (*numbered)
+		return mqshm_instance_integer(in, key, 0, MQSHM_BATCH_MAX, n);
+	if (key)
+		r = mqshm_instance_bool(in, key, &there);
+	*n = there;
+	return r;
+}
+
+static int range_check(struct mqshm_instance *in, const struct mqshm_param_spec *spec,
+		       double value)
+{
+	if (spec->max <= spec->min || (value >= spec->min && value <= spec->max))
+		return 0;
+	return mqshm_instance_fail(in, -EINVAL, "%s=%s: must be %.15g to %.15g%s%s", spec->key,
+				   mqshm_instance_param(in, spec->key), spec->min, spec->max,
+				   spec->unit ? " " : "", spec->unit ? spec->unit : "");
+}
+
 /* A value that can be told to be wrong without the type's help. */
 static int param_check(struct mqshm_instance *in, const struct mqshm_param_spec *spec)
 {
+	double number = spec->min;
 	uint64_t bytes;
 	int64_t integer;
-	double number;
+	size_t choice;
 	bool yes;
+	int r;
 
-	if (!strcmp(spec->kind, "number"))
-		return mqshm_instance_number(in, spec->key, &number);
-	if (!strcmp(spec->kind, "integer"))
-		return mqshm_instance_integer(in, spec->key, INT64_MIN, INT64_MAX, &integer);
-	if (!strcmp(spec->kind, "size"))
-		return mqshm_instance_size(in, spec->key, &bytes);
-	if (!strcmp(spec->kind, "bool"))
-		return mqshm_instance_bool(in, spec->key, &yes);
-	return mqshm_instance_param(in, spec->key) ? 0 : wrong(in, spec->key, NULL);
+	if (!strcmp(spec->kind, "number")) {
+		r = mqshm_instance_number(in, spec->key, &number);
+	} else if (!strcmp(spec->kind, "integer")) {
+		r = mqshm_instance_integer(in, spec->key, INT64_MIN, INT64_MAX, &integer);
+		number = r ? 0 : (double)integer;
+	} else if (!strcmp(spec->kind, "size")) {
+		r = mqshm_instance_size(in, spec->key, &bytes);
+		number = r ? 0 : (double)bytes;
+	} else if (!strcmp(spec->kind, "bool")) {
+		r = mqshm_instance_bool(in, spec->key, &yes);
+	} else if (spec->choices) {
+		r = mqshm_instance_choice(in, spec->key, &choice);
+	} else {
+		r = mqshm_instance_param(in, spec->key) ? 0 : wrong(in, spec->key, NULL);
+	}
+	return r ? r : range_check(in, spec, number);
 }
 
 static int param_add(struct mqshm_instance *in, const struct mqshm_param *param)
@@ -203,8 +265,10 @@ int mqshm_params_set(struct mqshm_instance *in, const struct mqshm_param *params
 	for (i = 0; i < n && !r; i++)
 		r = param_add(in, &params[i]);
 	for (spec = in->ops->params; !r && spec && spec->key; spec++) {
+		const char *given = given_find(in, spec->key);
+
 		/* A type's own fallback need not be of its kind. */
-		if (given_find(in, spec->key) || !spec->fallback)
+		if (!spec->fallback || (given && strcmp(given, spec->fallback)))
 			r = param_check(in, spec);
 	}
 	return r;

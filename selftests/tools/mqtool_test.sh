@@ -291,7 +291,7 @@ test_start_refused() {
 		mqtool start --block Amplifier --name a --param gain=2x
 	refused "a gain that is NaN" 1 "block a: gain=nan: this is no number" -- \
 		mqtool start --block Amplifier --name a --param gain=nan
-	refused "an unknown format" 1 "block a: format=mp3: it is auto, s16le, f32le or wav" -- \
+	refused "an unknown format" 1 "block a: format=mp3: it is one of: auto" -- \
 		mqtool start --block Amplifier --name a --param format=mp3
 	refused "too many inputs" 1 "block m: inputs=32: must be 1 to 31" -- \
 		mqtool start --block Merger --name m --param inputs=32

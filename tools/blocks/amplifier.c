@@ -10,6 +10,7 @@
 /* A sample has at most this many bytes, so it lies in at most as many buffers. */
 #define SAMPLE_BYTES_MAX 4
 
+/* In the order of the choices of parameter format. */
 enum amp_format { AMP_AUTO, AMP_S16, AMP_F32, AMP_WAV };
 
 /**
@@ -307,34 +308,38 @@ static void amplifier_stop(struct mqshm_instance *in)
 
 static int amplifier_initialize(struct mqshm_instance *in)
 {
-	static const char *const formats[] = { "auto", "s16le", "f32le", "wav" };
 	struct amplifier *a = mqshm_instance_state(in);
-	const char *format = mqshm_instance_param(in, "format");
+	size_t format;
 	int error = mqshm_instance_number(in, "gain", &a->gain);
 
 	if (!error && !isfinite(a->gain))
 		error = mqshm_instance_fail(in, -EINVAL, "gain: it is a number, as 2.0 or -0.5");
 	if (!error)
 		error = mqshm_instance_bool(in, "clip", &a->clip);
+	if (!error)
+		error = mqshm_instance_choice(in, "format", &format);
 	if (error)
 		return error;
-	while (a->format <= AMP_WAV && strcmp(format, formats[a->format]))
-		a->format++;
-	if (a->format > AMP_WAV)
-		return mqshm_instance_fail(in, -EINVAL, "format=%s: it is auto, s16le, f32le or wav",
-					   format);
+	a->format = (enum amp_format)format;
 	wav_init(&a->wav);
 	a->is_float = a->format == AMP_F32;
 	a->sample_bytes = a->is_float ? 4 : 2;
-	error = mqshm_instance_add_input(in, "in", 0);
-	return error ? error : mqshm_instance_add_output(in, "out", 0);
+	return 0;
 }
 
 static const struct mqshm_param_spec amplifier_params[] = {
-	{ "gain", "number", "1.0", "factor" },
-	{ "format", "string", "auto", "or s16le, f32le, wav; auto is wav or else s16le" },
-	{ "clip", "bool", "0", "1 bounds floats to -1..1; integers always are bounded" },
-	{ NULL, NULL, NULL, NULL }
+	{ .key = "gain", .kind = "number", .fallback = "1.0", .help = "factor" },
+	{ .key = "format", .kind = "string", .fallback = "auto",
+	  .choices = "auto s16le f32le wav", .help = "of the samples; auto is wav or else s16le" },
+	{ .key = "clip", .kind = "bool", .fallback = "0",
+	  .help = "1 bounds floats to -1..1; integers always are bounded" },
+	{ .key = NULL }
+};
+
+static const struct mqshm_block_port amplifier_ports[] = {
+	{ .name = "in", .direction = MQSHM_DIR_IN, .help = "samples" },
+	{ .name = "out", .direction = MQSHM_DIR_OUT, .help = "the same, louder or softer" },
+	{ .name = NULL }
 };
 
 const struct mqshm_block_ops amplifier_ops = {
@@ -343,6 +348,7 @@ const struct mqshm_block_ops amplifier_ops = {
 	.type = "Amplifier",
 	.summary = "in -> out, audio samples multiplied by a factor",
 	.params = amplifier_params,
+	.ports = amplifier_ports,
 	.state_bytes = sizeof(struct amplifier),
 	.initialize = amplifier_initialize,
 	.work = amplifier_work,

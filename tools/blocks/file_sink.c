@@ -62,11 +62,9 @@ static int sink_open(struct mqshm_instance *in, struct file_sink *s)
 static int sink_initialize(struct mqshm_instance *in)
 {
 	struct file_sink *s = mqshm_instance_state(in);
-	int error;
 
 	s->fd = -1;
-	error = sink_open(in, s);
-	return error ? error : mqshm_instance_add_input(in, "in", 0);
+	return sink_open(in, s);
 }
 
 static int sink_start(struct mqshm_instance *in)
@@ -176,8 +174,14 @@ static void sink_cleanup(struct mqshm_instance *in)
 }
 
 static const struct mqshm_param_spec sink_params[] = {
-	{ "filename", "string", NULL, "file or pipe to write, from its start; - is stdout" },
-	{ NULL, NULL, NULL, NULL }
+	{ .key = "filename", .kind = "string",
+	  .help = "file or pipe to write, from its start; - is stdout" },
+	{ .key = NULL }
+};
+
+static const struct mqshm_block_port sink_ports[] = {
+	{ .name = "in", .direction = MQSHM_DIR_IN, .help = "bytes" },
+	{ .name = NULL }
 };
 
 const struct mqshm_block_ops file_sink_ops = {
@@ -186,6 +190,7 @@ const struct mqshm_block_ops file_sink_ops = {
 	.type = "FileSink",
 	.summary = "in -> a file or pipe",
 	.params = sink_params,
+	.ports = sink_ports,
 	.state_bytes = sizeof(struct file_sink),
 	.initialize = sink_initialize,
 	.start = sink_start,

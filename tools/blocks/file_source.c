@@ -63,8 +63,6 @@ static int choose_size(struct mqshm_instance *in, struct file_source *s)
 
 	if (error)
 		return error;
-	if (!bytes || bytes > MQSHM_BUFFER_BYTES_MAX)
-		return mqshm_instance_fail(in, -EINVAL, "bytes: it is 1 to 16M");
 	error = try_size(in, bytes);
 	while (!given && error == -EMSGSIZE && bytes > MQSHM_BUFFER_BYTES_MIN) {
 		bytes /= 2;
@@ -85,9 +83,7 @@ static int source_initialize(struct mqshm_instance *in)
 
 	s->fd = -1;
 	error = source_open(in, s);
-	if (!error)
-		error = choose_size(in, s);
-	return error ? error : mqshm_instance_add_output(in, "out", 0);
+	return error ? error : choose_size(in, s);
 }
 
 /* Waits until there is something to read, without a buffer in hand. False: look again. */
@@ -163,9 +159,16 @@ static void source_cleanup(struct mqshm_instance *in)
 }
 
 static const struct mqshm_param_spec source_params[] = {
-	{ "filename", "string", NULL, "file or pipe to read; - is stdin" },
-	{ "bytes", "size", "auto", "most that go into a buffer; auto is 64K, or what pools take" },
-	{ NULL, NULL, NULL, NULL }
+	{ .key = "filename", .kind = "string", .help = "file or pipe to read; - is stdin" },
+	{ .key = "bytes", .kind = "size", .fallback = "auto", .min = 1,
+	  .max = MQSHM_BUFFER_BYTES_MAX,
+	  .help = "most that go into a buffer; auto is 64K, or what pools take" },
+	{ .key = NULL }
+};
+
+static const struct mqshm_block_port source_ports[] = {
+	{ .name = "out", .direction = MQSHM_DIR_OUT, .help = "bytes, as they lie in the file" },
+	{ .name = NULL }
 };
 
 const struct mqshm_block_ops file_source_ops = {
@@ -174,6 +177,7 @@ const struct mqshm_block_ops file_source_ops = {
 	.type = "FileSource",
 	.summary = "a file or pipe -> out",
 	.params = source_params,
+	.ports = source_ports,
 	.state_bytes = sizeof(struct file_source),
 	.initialize = source_initialize,
 	.work = source_work,

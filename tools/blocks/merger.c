@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Merger: what comes in on any input goes out on one output. */
 #include <errno.h>
-#include <stdio.h>
 
 #include "blocks.h"
-
-#define INPUTS_MAX 31
 
 /**
  * struct merger - state of a Merger
@@ -14,19 +11,6 @@
 struct merger {
 	size_t next;
 };
-
-static int merger_initialize(struct mqshm_instance *in)
-{
-	char name[MQSHM_PORT_NAME_LEN];
-	int64_t inputs;
-	int error = mqshm_instance_integer(in, "inputs", 1, INPUTS_MAX, &inputs);
-
-	for (int64_t i = 1; !error && i <= inputs; i++) {
-		snprintf(name, sizeof(name), "in%d", (int)i);
-		error = mqshm_instance_add_input(in, name, 0);
-	}
-	return error ? error : mqshm_instance_add_output(in, "out", 0);
-}
 
 static enum mqshm_result merger_work(struct mqshm_instance *in)
 {
@@ -54,8 +38,15 @@ static enum mqshm_result merger_work(struct mqshm_instance *in)
 }
 
 static const struct mqshm_param_spec merger_params[] = {
-	{ "inputs", "integer", "2", "how many, 1 to 31; it ends when all of them have" },
-	{ NULL, NULL, NULL, NULL }
+	{ .key = "inputs", .kind = "integer", .fallback = "2", .min = 1, .max = 31,
+	  .help = "how many; it ends when all of them have" },
+	{ .key = NULL }
+};
+
+static const struct mqshm_block_port merger_ports[] = {
+	{ .name = "in", .direction = MQSHM_DIR_IN, .count = "inputs", .help = "messages" },
+	{ .name = "out", .direction = MQSHM_DIR_OUT, .help = "all of them" },
+	{ .name = NULL }
 };
 
 const struct mqshm_block_ops merger_ops = {
@@ -64,7 +55,7 @@ const struct mqshm_block_ops merger_ops = {
 	.type = "Merger",
 	.summary = "in1, in2, ... -> out, in the order in which it comes",
 	.params = merger_params,
+	.ports = merger_ports,
 	.state_bytes = sizeof(struct merger),
-	.initialize = merger_initialize,
 	.work = merger_work,
 };

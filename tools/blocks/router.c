@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Router: input i to output i, each route for itself. */
 #include <errno.h>
-#include <stdio.h>
 
 #include "blocks.h"
 
@@ -16,23 +15,6 @@ struct router {
 	size_t next;
 	uint32_t ended;
 };
-
-static int router_initialize(struct mqshm_instance *in)
-{
-	char name[MQSHM_PORT_NAME_LEN];
-	int64_t ports;
-	int error = mqshm_instance_integer(in, "ports", 1, ROUTES_MAX, &ports);
-
-	for (int64_t i = 1; !error && i <= ports; i++) {
-		snprintf(name, sizeof(name), "in%d", (int)i);
-		error = mqshm_instance_add_input(in, name, 0);
-	}
-	for (int64_t i = 1; !error && i <= ports; i++) {
-		snprintf(name, sizeof(name), "out%d", (int)i);
-		error = mqshm_instance_add_output(in, name, 0);
-	}
-	return error;
-}
 
 /* A route whose output is full or not connected must not hold up the others. */
 static bool output_open(struct mqshm_instance *in, size_t i)
@@ -127,8 +109,16 @@ static enum mqshm_result router_work(struct mqshm_instance *in)
 }
 
 static const struct mqshm_param_spec router_params[] = {
-	{ "ports", "integer", "2", "how many routes, 1 to 15" },
-	{ NULL, NULL, NULL, NULL }
+	{ .key = "ports", .kind = "integer", .fallback = "2", .min = 1, .max = ROUTES_MAX,
+	  .help = "how many routes" },
+	{ .key = NULL }
+};
+
+static const struct mqshm_block_port router_ports[] = {
+	{ .name = "in", .direction = MQSHM_DIR_IN, .count = "ports", .help = "messages" },
+	{ .name = "out", .direction = MQSHM_DIR_OUT, .count = "ports",
+	  .help = "those of the input with its number" },
+	{ .name = NULL }
 };
 
 const struct mqshm_block_ops router_ops = {
@@ -137,7 +127,7 @@ const struct mqshm_block_ops router_ops = {
 	.type = "Router",
 	.summary = "in1 -> out1, in2 -> out2, ...",
 	.params = router_params,
+	.ports = router_ports,
 	.state_bytes = sizeof(struct router),
-	.initialize = router_initialize,
 	.work = router_work,
 };

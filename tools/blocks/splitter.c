@@ -1,26 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Splitter: what comes in goes out on every output; the buffers are shared, not copied. */
 #include <errno.h>
-#include <stdio.h>
 
 #include "blocks.h"
-
-#define OUTPUTS_MAX 31
-
-static int splitter_initialize(struct mqshm_instance *in)
-{
-	char name[MQSHM_PORT_NAME_LEN];
-	int64_t outputs;
-	int error = mqshm_instance_integer(in, "outputs", 1, OUTPUTS_MAX, &outputs);
-
-	if (!error)
-		error = mqshm_instance_add_input(in, "in", 0);
-	for (int64_t i = 1; !error && i <= outputs; i++) {
-		snprintf(name, sizeof(name), "out%d", (int)i);
-		error = mqshm_instance_add_output(in, name, 0);
-	}
-	return error;
-}
 
 /* Consumes @buf in any case. */
 static int split(struct mqshm_instance *in, struct mqshm_buffer *buf)
@@ -60,8 +42,16 @@ static enum mqshm_result splitter_work(struct mqshm_instance *in)
 }
 
 static const struct mqshm_param_spec splitter_params[] = {
-	{ "outputs", "integer", "2", "how many, 1 to 31" },
-	{ NULL, NULL, NULL, NULL }
+	{ .key = "outputs", .kind = "integer", .fallback = "2", .min = 1, .max = 31,
+	  .help = "how many" },
+	{ .key = NULL }
+};
+
+static const struct mqshm_block_port splitter_ports[] = {
+	{ .name = "in", .direction = MQSHM_DIR_IN, .help = "messages" },
+	{ .name = "out", .direction = MQSHM_DIR_OUT, .count = "outputs",
+	  .help = "each of them" },
+	{ .name = NULL }
 };
 
 const struct mqshm_block_ops splitter_ops = {
@@ -70,6 +60,6 @@ const struct mqshm_block_ops splitter_ops = {
 	.type = "Splitter",
 	.summary = "in -> out1, out2, ..., each gets everything, without a copy",
 	.params = splitter_params,
-	.initialize = splitter_initialize,
+	.ports = splitter_ports,
 	.work = splitter_work,
 };
