@@ -200,6 +200,68 @@ void mqshm_instance_request_stop(struct mqshm_instance *in); /* MT-Safe */
 /* NULL is allowed. */
 void mqshm_instance_free(struct mqshm_instance *in); /* MT-Unsafe race:client */
 
+/* -- plug-ins: shared objects with types of blocks ------------------------------- */
+
+/**
+ * struct mqshm_block_plugin - what a plug-in exports, under this name
+ * @abi: MQSHM_BLOCK_ABI
+ * @types: array ended by NULL
+ */
+struct mqshm_block_plugin {
+	uint32_t abi;
+	const struct mqshm_block_ops *const *types;
+};
+
+#ifdef __cplusplus
+#define MQSHM_BLOCK_EXTERN_ extern "C"
+#else
+#define MQSHM_BLOCK_EXTERN_ extern
+#endif
+
+/* Once in a plug-in: MQSHM_BLOCK_PLUGIN(&this_ops, &that_ops); */
+#define MQSHM_BLOCK_PLUGIN(...)								\
+	MQSHM_BLOCK_EXTERN_ __attribute__((visibility("default")))			\
+	const struct mqshm_block_plugin mqshm_block_plugin;				\
+	static const struct mqshm_block_ops *const mqshm_block_plugin_types_[] = {	\
+		__VA_ARGS__, NULL							\
+	};										\
+	const struct mqshm_block_plugin mqshm_block_plugin = {				\
+		MQSHM_BLOCK_ABI, mqshm_block_plugin_types_				\
+	}
+
+/**
+ * mqshm_plugin_load() - load a shared object with types of blocks
+ * @path: of the file; without a '/' in the working directory
+ * @out: what it exports; it stays loaded until the process ends
+ * @error: on failure a sentence, to be freed by the caller; may be NULL
+ *
+ * -ENOENT; -ENOEXEC no shared object, or one that needs what is not there; -EINVAL no
+ * plug-in, or a type without what it must have; -EPROTO built for another
+ * MQSHM_BLOCK_ABI; -ENOMEM.
+ */
+int mqshm_plugin_load(const char *path, const struct mqshm_block_plugin **out, char **error); /* MT-Safe env */
+
+/**
+ * mqshm_plugin_paths() - the plug-ins that mqshm_block_load() finds by name
+ * @paths: array[@n] of the *.so in the folders of $MQSHM_BLOCK_PATH (with ':' between) and
+ *	in the library's own, LIBDIR/mqshm/blocks; to be freed, each and the array
+ *
+ * In the order of the folders, in each by name. -ENOMEM.
+ */
+int mqshm_plugin_paths(char ***paths, size_t *n); /* MT-Safe env */
+
+/**
+ * mqshm_block_load() - a type of block out of a plug-in
+ * @name: "PATH" of a plug-in with one type, with a '/' in it, or "PATH:TYPE"; or "TYPE", in
+ *	TYPE.so in the folders of mqshm_plugin_paths(), or "FILE:TYPE", in FILE.so there
+ * @out: the type; lives until the process ends
+ * @error: on failure a sentence, to be freed by the caller; may be NULL
+ *
+ * Errors as mqshm_plugin_load(); -ENOENT also a file that no folder has; -ENXIO no such
+ * type in the file; -EINVAL also a plug-in with several types and none named.
+ */
+int mqshm_block_load(const char *name, const struct mqshm_block_ops **out, char **error); /* MT-Safe env */
+
 #pragma GCC visibility pop
 
 #ifdef __cplusplus

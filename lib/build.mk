@@ -11,6 +11,15 @@ INCLUDEDIR ?= $(PREFIX)/include
 
 $(LIB_SRC:%.c=$(B)/obj/static/%.o) $(LIB_SRC:%.c=$(B)/obj/shared/%.o): ALL_CFLAGS += -fvisibility=hidden
 
+# where plug-ins are looked for; looked at each time: PREFIX may be another than when it was made
+$(B)/gen/block_dir.h: FORCE
+	@mkdir -p $(@D)
+	@echo '#define MQSHM_BLOCK_DIR "$(LIBDIR)/mqshm/blocks"' >$@.new
+	@if cmp -s $@.new $@; then $(RM) $@.new; else mv $@.new $@; fi
+
+$(B)/obj/static/lib/block/plugin.o $(B)/obj/shared/lib/block/plugin.o: ALL_CPPFLAGS += -I$(B)/gen
+$(B)/obj/static/lib/block/plugin.o $(B)/obj/shared/lib/block/plugin.o: $(B)/gen/block_dir.h
+
 $(LIB_STATIC): $(LIB_SRC:%.c=$(B)/obj/static/%.o)
 	@mkdir -p $(@D)
 	$(RM) $@

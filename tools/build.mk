@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# mqtool and its blocks. Linked with the static library, so that it runs from the tree.
+# mqtool and its blocks. Linked with the static library, so that it runs from the tree; all of it, and its calls can be seen
+# by plug-ins, which must not bring a second one along.
 
 MQTOOL_SRC := $(wildcard tools/mqtool/*.c tools/blocks/*.c)
 MQTOOL_OBJ := $(MQTOOL_SRC:%.c=$(B)/obj/static/%.o)
@@ -8,7 +9,8 @@ all:: $(B)/bin/mqtool
 
 $(B)/bin/mqtool: $(MQTOOL_OBJ) $(B)/lib/libmqshm.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljson-c -lm -pthread
+	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--export-dynamic-symbol='mqshm_*' -o $@ $(MQTOOL_OBJ) \
+		-Wl,--whole-archive $(B)/lib/libmqshm.a -Wl,--no-whole-archive -ljson-c -lm -pthread
 
 # the parser alone, for a test that feeds it byte by byte
 $(B)/selftests/host/wav_test: $(B)/obj/static/selftests/host/wav_test.o $(B)/obj/static/tools/blocks/wav.o
