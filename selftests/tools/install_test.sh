@@ -12,7 +12,7 @@ cd "$top" || exit 1
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 root=$tmp/root
-readme=README.md
+readme=$top/README.md
 export PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_LIBDIR=$root/usr/lib/pkgconfig
 warnings=(-Wall -Wextra -Werror)
 
@@ -84,10 +84,10 @@ test_headers() {
 	compiles g++ -x c++ -std=c++20 mqshm_block.h
 }
 
-# The blocks of README.md under "A program of your own": the first in C, and the first without a language after it.
+# The blocks of README.md under a heading: the first in C, and the first without a language after it.
 example() {
-	awk -v want="$1" '
-		/^#+ A program of your own/ { here = 1; next }
+	awk -v want="$1" -v heading="^#+ ${2:-A program of your own}" '
+		$0 ~ heading { here = 1; next }
 		here && /^#/ && !inside { exit }
 		here && /^```/ {
 			if (inside) { if (inside == want) exit; inside = "" }
@@ -118,16 +118,41 @@ test_example() {
 	# shellcheck disable=SC2086
 	want 0 -- gcc "${warnings[@]}" -O2 -o "$tmp/hello-static" hello.c $(pkg-config --cflags libmqshm) ${libs/-lmqshm/-l:libmqshm.a}
 	want 1 -- sh -c "readelf -d '$tmp/hello-static' | grep libmqshm"
-	test_case "both print in the test machine what README.md says"
+	test_plugin
+	test_case "both print in the test machine what README.md says, and the block passes on what it says"
 	cat > "$tmp/both" << END
 #!/bin/sh
-LD_LIBRARY_PATH=$root/usr/lib $tmp/hello && $tmp/hello-static && mqtool list
+LD_LIBRARY_PATH=$root/usr/lib $tmp/hello && $tmp/hello-static
+cd $tmp && mqtool init --name t --pool 64:64 > /dev/null || exit
+seq 1000 1999 > lines
+export HOME=$tmp
+mqtool start --block FileSource --name src --param filename=lines --param bytes=5 > /dev/null
+mqtool start --block ./every.so --name third --param n=3 > /dev/null || exit
+mqtool connect --from src --to third > /dev/null
+mqtool start --foreground --block FileSink --name out --param filename=passed 2> log &
+until mqtool connect --from third --to out 2> /dev/null | grep -q .; do sleep 0.1; done
+wait
+awk 'NR % 3 == 0' lines | cmp - passed && mqtool remove
 END
 	chmod +x "$tmp/both"
-	got=$("$top/tools/vm/run" --timeout 60 --with "$tmp/hello" --with "$tmp/hello-static" --with "$root/usr/lib" -- "$tmp/both" 2>&1) ||
-		wrong "status $?"
-	same "$(cat "$tmp/printed" "$tmp/printed")${newline}No runtimes. Make one: mqtool init --name NAME" "$got" "output"
+	got=$("$top/tools/vm/run" --timeout 60 --with "$tmp/hello" --with "$tmp/hello-static" --with "$tmp/every.so" \
+		--with "$root/usr/lib" -- "$tmp/both" 2>&1) || wrong "status $?"
+	same "$(cat "$tmp/printed" "$tmp/printed" && echo runtime t is removed)" "$got" "output"
 	cd "$top" || exit 1
+}
+
+# shellcheck disable=SC2046 # what pkg-config says is several words
+test_plugin() {
+	test_case "the block that README.md shows builds as a plug-in, without a warning"
+	example c "A block of your own" > "$tmp/every.c"
+	[ -s "$tmp/every.c" ] || wrong "no block in C under 'A block of your own' in $readme"
+	want 0 -- gcc "${warnings[@]}" -shared -fPIC -o "$tmp/every.so" every.c $(pkg-config --cflags libmqshm)
+	test_case "the installed mqtool shows it as README.md does"
+	example text "A block of your own" > "$tmp/shown"
+	same "$(sed -n '/^Every: /,/^\$/ { /^\$/d; p }' "$tmp/shown")" "$("$root/usr/bin/mqtool" inspect ./every.so)" "inspect"
+	test_case "and finds it in the folder of the prefix that it was installed to"
+	want 1 "there is no every.so in the folders of \$MQSHM_BLOCK_PATH or in /usr/lib/mqshm/blocks" -- \
+		"$root/usr/bin/mqtool" inspect every:Every
 }
 
 test_install

@@ -27,7 +27,7 @@ static const char *role_name(uint32_t role)
 	return role < sizeof(names) / sizeof(*names) ? names[role] : "unknown";
 }
 
-static const char *class_name(uint32_t class)
+const char *class_name(uint32_t class)
 {
 	static const char *const names[] = { "source", "processing", "sink" };
 
@@ -220,7 +220,7 @@ static struct json_object *departed_json(const struct mqshm_departed_record *d)
 	return o;
 }
 
-static int print(struct json_object *o)
+int json_print(struct json_object *o)
 {
 	const char *s = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
 						       JSON_C_TO_STRING_SPACED |
@@ -239,7 +239,7 @@ int list_json_runtimes(const struct mqshm_snapshot *snap)
 	for (size_t i = 0; i < snap->n_runtimes; i++)
 		json_object_array_add(array, runtime_json(&snap->runtimes[i]));
 	json_object_object_add(o, "runtimes", array);
-	return print(o);
+	return json_print(o);
 }
 
 int list_json_runtime(const struct mqshm_snapshot *snap)
@@ -268,5 +268,5 @@ int list_json_runtime(const struct mqshm_snapshot *snap)
 	json_object_object_add(o, "departed", array = json_object_new_array());
 	for (size_t i = 0; i < snap->n_departed; i++)
 		json_object_array_add(array, departed_json(&snap->departed[i]));
-	return print(o);
+	return json_print(o);
 }

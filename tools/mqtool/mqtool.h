@@ -35,6 +35,7 @@ int command_stop(int argc, char **argv);
 int command_remove(int argc, char **argv);
 int command_pool(int argc, char **argv);
 int command_monitor(int argc, char **argv);
+int command_inspect(int argc, char **argv);
 
 /* -- message.c: what goes wrong, in a sentence ------------------------------ */
 
@@ -155,12 +156,33 @@ const char *pool_parse(const char *s, struct pool_request *out);
 /* Makes it: 0, or EXIT_FAILED after a message. */
 int pool_make(struct mqshm_runtime *rt, const struct pool_request *pool);
 
+/* -- type.c: types of blocks --------------------------------------------------------- */
+
+/**
+ * struct block_type - a type of block and where it comes from
+ * @ops: the type
+ * @path: of the plug-in; NULL if it is built in
+ */
+struct block_type {
+	const struct mqshm_block_ops *ops;
+	const char *path;
+};
+
+/* By name, PATH, PATH:TYPE or FILE:TYPE; NULL after a message. */
+const struct mqshm_block_ops *type_find(const char *name);
+/* All that have names: built in, and in the folders for plug-ins; messages about bad ones. */
+void types_each(void (*each)(const struct block_type *type, void *arg), void *arg);
+
 /* -- list_json.c --------------------------------------------------------------------- */
 
 /* Print a snapshot as JSON; EXIT_*. */
 int list_json_runtimes(const struct mqshm_snapshot *snap);
 int list_json_runtime(const struct mqshm_snapshot *snap);
+/* Prints @o and ends it; EXIT_*. */
+struct json_object;
+int json_print(struct json_object *o);
 /* Words for the numbers of records. */
+const char *class_name(uint32_t class_);
 const char *client_state_name(uint32_t state);
 const char *departed_how_name(uint32_t how);
 

@@ -8,7 +8,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../blocks/blocks.h"
 #include "mqtool.h"
 
 #define KEY_LOG		0x100
@@ -100,50 +99,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
-}
-
-/* The block types and their parameters, at the end of --help. */
-static char *list_types(int key, const char *help, void *input)
-{
-	char *list, *longer;
-
-	(void)input;
-	if (key != ARGP_KEY_HELP_POST_DOC)
-		return (char *)help;
-	list = text("%s\n\nBlocks (--block) and their parameters, with what these are if "
-		    "not given:\n", help);
-	for (size_t i = 0; builtin_blocks[i]; i++) {
-		const struct mqshm_block_ops *ops = builtin_blocks[i];
-
-		longer = text("%s  %s: %s\n", list, ops->type, ops->summary);
-		free(list);
-		list = longer;
-		for (const struct mqshm_param_spec *p = ops->params; p && p->key; p++) {
-			longer = text("%s    %s=%s  %s%s\n", list, p->key,
-				      p->fallback ? p->fallback : "...", p->help,
-				      p->fallback ? "" : " (needed)");
-			free(list);
-			list = longer;
-		}
-	}
-	return list;
-}
-
-static const struct mqshm_block_ops *find_type(const char *type)
-{
-	const struct mqshm_block_ops *ops = builtin_block(type);
-	struct names names = { 0 };
-	char *hint;
-
-	if (ops)
-		return ops;
-	for (size_t i = 0; builtin_blocks[i]; i++)
-		names_add(&names, builtin_blocks[i]->type);
-	hint = names_hint(&names, type, "types");
-	fail("block type", type, "there is none of that name%s", hint);
-	free(hint);
-	names_free(&names);
-	return NULL;
 }
 
 static int param_unknown(const struct mqshm_block_ops *ops, const char *key)
@@ -341,7 +296,7 @@ int command_start(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 		OPTION_RUNTIME,
-		{ "block", 'b', "TYPE", 0, "Type of the block, from the list below", 0 },
+		{ "block", 'b', "TYPE", 0, "Type of the block: one of mqtool inspect, or PATH or PATH:TYPE of a plug-in", 0 },
 		{ "name", 'n', "NAME", 0, "Name of the block, unique in the runtime", 0 },
 		{ "param", 'p', "KEY=VALUE", 0, "A parameter of the block; repeatable", 0 },
 		{ "process", 'P', "NAME", 0, "Name of the process (default: NAME_proc)", 0 },
@@ -356,14 +311,15 @@ int command_start(int argc, char **argv)
 		options, parse, "--block TYPE --name NAME",
 		"Starts a process that runs one block, and returns once the block is registered."
 		"\vThe process keeps the working directory, and ends with its block: when the block "
-		"is done, on mqtool stop, or on SIGTERM.", NULL, list_types, NULL
+		"is done, on mqtool stop, or on SIGTERM. The types of blocks: mqtool inspect.", NULL, NULL,
+		NULL
 	};
 	struct start_options o = { .worker.ready_fd = -1 };
 	char *runtime = NULL, *process = NULL;
 	int status = EXIT_FAILED;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	o.worker.ops = find_type(o.type);
+	o.worker.ops = type_find(o.type);
 	if (!o.worker.ops)
 		return EXIT_FAILED;
 	status = check_params(&o);

@@ -30,10 +30,15 @@ static size_t column_width(const struct table *t, size_t column)
 
 static void row_print(const struct table *t, const size_t *width, char *const *cells)
 {
+	size_t last = t->columns - 1;
+
+	/* no blanks at the end of a line */
+	while (last && !*cells[last])
+		last--;
 	fputs("  ", stdout);
-	for (size_t c = 0; c + 1 < t->columns; c++)
+	for (size_t c = 0; c < last; c++)
 		printf("%-*s", (int)width[c], cells[c]);
-	puts(cells[t->columns - 1]);
+	puts(cells[last]);
 }
 
 void table_print(struct table *t, const char *head)
