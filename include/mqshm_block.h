@@ -4,7 +4,8 @@
  * running them. How errors, deadlines and threads are told is as in <mqshm.h>.
  *
  * Threads: each call from the thread that runs the block, except
- * mqshm_instance_request_stop() and mqshm_instance_get_stats(): from any.
+ * mqshm_instance_request_stop(), mqshm_instance_request_end() and
+ * mqshm_instance_get_stats(): from any.
  */
 #ifndef MQSHM_BLOCK_H
 #define MQSHM_BLOCK_H
@@ -119,7 +120,7 @@ struct mqshm_block_ops {
 void *mqshm_instance_state(struct mqshm_instance *in); /* MT-Unsafe race:client */
 struct mqshm_client *mqshm_instance_client(struct mqshm_instance *in); /* MT-Unsafe race:client */
 const char *mqshm_instance_name(const struct mqshm_instance *in); /* MT-Unsafe race:client */
-/* Somebody asked the block to stop: for work that waits by itself. */
+/* Somebody asked the block to stop or to end: for work that waits by itself. */
 bool mqshm_instance_stop_requested(const struct mqshm_instance *in); /* MT-Unsafe race:client */
 /* Value of a parameter, given or default; NULL if neither. Lives as long as @in. */
 const char *mqshm_instance_param(const struct mqshm_instance *in, const char *key); /* MT-Unsafe race:client */
@@ -196,6 +197,9 @@ enum mqshm_result mqshm_instance_run(struct mqshm_instance *in, char **error); /
 
 /* Asks a running block to stop. From any thread, and from a signal handler. */
 void mqshm_instance_request_stop(struct mqshm_instance *in); /* MT-Safe */
+/* Asks a running block without inputs to stop and to announce the end, as if it were
+ * done; others go on until their inputs have ended. From any thread and signal handler. */
+void mqshm_instance_request_end(struct mqshm_instance *in); /* MT-Safe */
 
 /* NULL is allowed. */
 void mqshm_instance_free(struct mqshm_instance *in); /* MT-Unsafe race:client */

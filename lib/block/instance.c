@@ -268,10 +268,22 @@ void mqshm_instance_free(struct mqshm_instance *in)
 
 /* -- stopping ---------------------------------------------------------------------- */
 
-bool mqshm_instance_stop_requested(const struct mqshm_instance *in)
+bool mqshm_instance_cancelled(const struct mqshm_instance *in)
 {
 	return __atomic_load_n(&in->stop, __ATOMIC_ACQUIRE) ||
 	       (in->block && mqshm_block_stop_requested(in->block));
+}
+
+bool mqshm_instance_stop_requested(const struct mqshm_instance *in)
+{
+	return mqshm_instance_cancelled(in) || __atomic_load_n(&in->end, __ATOMIC_ACQUIRE);
+}
+
+/* No call to the kernel: a source sleeps in the library only where it is not to end. */
+void mqshm_instance_request_end(struct mqshm_instance *in)
+{
+	if (!in->n_inputs)
+		__atomic_store_n(&in->end, true, __ATOMIC_RELEASE);
 }
 
 /*

@@ -23,6 +23,7 @@
  * @n_outputs: their number
  * @message: why it failed, NULL if nothing was said
  * @stop: it was asked to stop; set from any thread and from signal handlers
+ * @end: it was asked to end its stream; set as @stop
  * @block_id: number of the block; 0 before it is registered
  * @forks: forks that had happened when it was made
  * @work_count: calls of work
@@ -45,12 +46,16 @@ struct mqshm_instance {
 	size_t n_outputs;
 	char *message;
 	bool stop;
+	bool end;
 	uint64_t block_id;
 	unsigned int forks;
 	uint64_t work_count;
 	uint64_t work_ns;
 	uint64_t last_work_ns;
 };
+
+/* It is to stop where it is: waits for room, connections and buffers end. */
+bool mqshm_instance_cancelled(const struct mqshm_instance *in);
 
 /* Copies what was given, checks it against what the type takes. */
 int mqshm_params_set(struct mqshm_instance *in, const struct mqshm_param *params, size_t n);

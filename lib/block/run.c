@@ -55,11 +55,11 @@ static int instance_wait(struct mqshm_instance *in, struct mqshm_port *const *po
 {
 	int r;
 
-	if (mqshm_instance_stop_requested(in))
+	if (mqshm_instance_cancelled(in))
 		return -ECANCELED;
 	r = mqshm_wait(in->client, ports, n, deadline_ns, NULL);
 	if (r >= 0 || r == -EINTR)
-		return mqshm_instance_stop_requested(in) ? -ECANCELED : 0;
+		return mqshm_instance_cancelled(in) ? -ECANCELED : 0;
 	return r;
 }
 
@@ -88,7 +88,7 @@ int mqshm_allocate_buffer(struct mqshm_instance *in, size_t bytes, struct mqshm_
 		r = mqshm_buffer_alloc(in->client, bytes, MQSHM_NO_WAIT, out);
 		if (r != -EAGAIN)
 			return r;
-		if (mqshm_instance_stop_requested(in))
+		if (mqshm_instance_cancelled(in))
 			return -ECANCELED;
 		r = mqshm_buffer_alloc(in->client, bytes, MQSHM_FOREVER, out);
 		if (r != -EAGAIN && r != -EINTR)
@@ -327,6 +327,12 @@ static enum mqshm_result run_failed(struct mqshm_instance *in, int error, const 
 	return MQSHM_ERROR;
 }
 
+/* A stop is no end of the stream; that it was asked to end is. */
+static enum mqshm_result stopped(const struct mqshm_instance *in)
+{
+	return mqshm_instance_cancelled(in) ? MQSHM_OK : MQSHM_DONE;
+}
+
 /* Ends with what the run ends with; a wait that failed is an error, a stop is not. */
 static enum mqshm_result loop(struct run *run)
 {
@@ -343,7 +349,7 @@ static enum mqshm_result loop(struct run *run)
 			return result;
 		if (result == MQSHM_ERROR)
 			return mqshm_instance_stop_requested(in) && !in->message ?
-			       MQSHM_OK : MQSHM_ERROR;
+			       stopped(in) : MQSHM_ERROR;
 		if (run->exhausted && all_ended(in))
 			return MQSHM_DONE;
 		run->exhausted = false;
@@ -356,7 +362,7 @@ static enum mqshm_result loop(struct run *run)
 			break;
 	}
 	if (r == -ECANCELED)
-		return MQSHM_OK;
+		return stopped(in);
 	if (r == -ENODATA)
 		return MQSHM_DONE;
 	return run_failed(in, r, "waiting for input");

@@ -45,13 +45,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 /* Which of the two ends is wrong; if neither is, it is something else. */
-static int explain(struct mqshm_runtime *rt, const char *name, const struct connect_options *o,
+static int explain(struct mqshm_manager *m, const char *name, const struct connect_options *o,
 		   int error)
 {
 	struct mqshm_snapshot *snap;
 	bool found;
 
-	if (runtime_snapshot(rt, name, &snap))
+	if (runtime_snapshot(mqshm_manager_runtime(m), name, &snap))
 		return EXIT_FAILED;
 	found = graph_find_port(snap, o->from, MQSHM_DIR_OUT) &&
 		graph_find_port(snap, o->to, MQSHM_DIR_IN);
@@ -60,10 +60,10 @@ static int explain(struct mqshm_runtime *rt, const char *name, const struct conn
 	return found ? fail_errno("connection", o->from, error) : EXIT_FAILED;
 }
 
-static int do_connect(struct mqshm_runtime *rt, const char *name, const struct connect_options *o)
+static int do_connect(struct mqshm_manager *m, const char *name, const struct connect_options *o)
 {
 	uint64_t id;
-	int error = mqshm_connect(rt, o->from, o->to, &id);
+	int error = mqshm_manager_connect(m, o->from, o->to, &id);
 
 	switch (error) {
 	case 0:
@@ -71,7 +71,7 @@ static int do_connect(struct mqshm_runtime *rt, const char *name, const struct c
 		return EXIT_DONE;
 	case -ENOENT:
 	case -EINVAL:
-		return explain(rt, name, o, error);
+		return explain(m, name, o, error);
 	case -EEXIST:
 		return fail("connection", o->from, "it is connected to %s already", o->to);
 	case -ENOSPC:
@@ -97,16 +97,16 @@ int command_connect(int argc, char **argv)
 		"  mqtool connect --from src1:out --to amp1:in", NULL, NULL, NULL
 	};
 	struct connect_options o = { 0 };
-	struct mqshm_runtime *rt;
+	struct mqshm_manager *manager;
 	char *name;
 	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	status = runtime_open(o.runtime, &rt, &name);
+	status = manager_open(o.runtime, &manager, &name);
 	if (status)
 		return status;
-	status = do_connect(rt, name, &o);
-	mqshm_runtime_close(rt);
+	status = do_connect(manager, name, &o);
+	mqshm_manager_close(manager);
 	free(name);
 	return status;
 }

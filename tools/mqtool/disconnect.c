@@ -51,40 +51,38 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 /* Number of the connection between the two ends; 0 after a message. */
-static uint64_t find_connection(const struct mqshm_snapshot *snap,
+static uint64_t find_connection(struct mqshm_manager *m, const char *name,
 				const struct disconnect_options *o)
 {
-	const struct mqshm_port_record *from, *to;
-	const struct mqshm_connection_record *c = NULL;
+	struct mqshm_snapshot *snap;
+	uint64_t id;
+	bool known;
 
-	from = graph_find_port(snap, o->from, MQSHM_DIR_OUT);
-	to = from ? graph_find_port(snap, o->to, MQSHM_DIR_IN) : NULL;
-	if (!to)
+	if (!mqshm_manager_find_connection(m, o->from, o->to, &id))
+		return id;
+	if (runtime_snapshot(mqshm_manager_runtime(m), name, &snap))
 		return 0;
-	while ((c = mqshm_snapshot_downstream(snap, from->port, c)))
-		if (c->to_port == to->port)
-			return c->id;
-	fail("connection", o->from, "it is not connected to %s; mqtool list shows what is", o->to);
+	known = graph_find_port(snap, o->from, MQSHM_DIR_OUT) &&
+		graph_find_port(snap, o->to, MQSHM_DIR_IN);
+	mqshm_snapshot_free(snap);
+	if (known)
+		fail("connection", o->from, "it is not connected to %s; mqtool list shows what is",
+		     o->to);
 	return 0;
 }
 
-static int do_disconnect(struct mqshm_runtime *rt, const char *name,
+static int do_disconnect(struct mqshm_manager *m, const char *name,
 			 const struct disconnect_options *o)
 {
 	uint64_t id = o->id;
-	struct mqshm_snapshot *snap;
 	char *number;
 	int error, status;
 
-	if (!id) {
-		if (runtime_snapshot(rt, name, &snap))
-			return EXIT_FAILED;
-		id = find_connection(snap, o);
-		mqshm_snapshot_free(snap);
-		if (!id)
-			return EXIT_FAILED;
-	}
-	error = mqshm_disconnect(rt, id);
+	if (!id)
+		id = find_connection(m, name, o);
+	if (!id)
+		return EXIT_FAILED;
+	error = mqshm_manager_disconnect(m, id);
 	if (!error) {
 		printf("connection %llu is taken away\n", (unsigned long long)id);
 		return EXIT_DONE;
@@ -115,16 +113,16 @@ int command_disconnect(int argc, char **argv)
 		"back until it has one again; an input waits.", NULL, NULL, NULL
 	};
 	struct disconnect_options o = { 0 };
-	struct mqshm_runtime *rt;
+	struct mqshm_manager *manager;
 	char *name;
 	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	status = runtime_open(o.runtime, &rt, &name);
+	status = manager_open(o.runtime, &manager, &name);
 	if (status)
 		return status;
-	status = do_disconnect(rt, name, &o);
-	mqshm_runtime_close(rt);
+	status = do_disconnect(manager, name, &o);
+	mqshm_manager_close(manager);
 	free(name);
 	return status;
 }

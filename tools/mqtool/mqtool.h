@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <mqshm_block.h>
+#include <mqshm_manager.h>
 
 #define EXIT_DONE	0
 #define EXIT_FAILED	1
@@ -114,6 +114,8 @@ void table_print(struct table *t, const char *head);
 char *runtime_name(const char *option, int *status);
 /* Opens it: 0, or an EXIT_* after a message. *name is to be freed by the caller. */
 int runtime_open(const char *option, struct mqshm_runtime **rt, char **name);
+/* The same for one that is to be changed, with a manager that starts nothing. */
+int manager_open(const char *option, struct mqshm_manager **manager, char **name);
 /* Why a runtime cannot be opened or joined, in a sentence. */
 int runtime_fail(const char *name, int error);
 /* "name" or "user/name" of a record, as --runtime takes it; to be freed. */
@@ -216,7 +218,7 @@ int monitor_show(const struct mqshm_notice *n, const char *runtime, const char *
  * @name: its name
  * @process_name: name of the process, for people
  * @params: array[@n_params]
- * @ready_fd: gets a byte once the block is registered; -1 for none
+ * @ready_fd: socket to a manager, as in mqshm_manager.h; -1 for none
  */
 struct worker_options {
 	const char *runtime;
@@ -230,5 +232,32 @@ struct worker_options {
 
 /* Runs the block until it ends: EXIT_*. */
 int worker_run(const struct worker_options *options);
+/* Tells the manager that the block is there, and waits until it may run; false: it may not. */
+bool worker_ready(int ready_fd);
+
+/* -- start.c: block types and their parameters -------------------------------------------- */
+
+/* NULL after a message. */
+/* What can be told without a process and without the module; 0, or EXIT_FAILED. */
+int check_params(const struct worker_options *w, bool stdio);
+
+/* -- supervise.c: processes that are watched ------------------------------------------------ */
+
+/* The program that managers start. */
+#define SELF "/proc/self/exe"
+
+#define RESTART_FORM "it is no, on-failure or always, or one of them with a number: always:20"
+
+bool restart_parse(const char *s, struct mqshm_restart *out);
+/* Starts a block and watches it until it ends for good: EXIT_*. */
+int supervise_block(const char *runtime, const char *const *worker,
+		    const struct mqshm_block_spec *spec, int ready_fd);
+/* SIGINT and SIGTERM wait for supervise(); to be called before anything is started. */
+void supervise_hold_signals(void);
+/*
+ * Watches all that the manager has started until it has ended for good. SIGINT and SIGTERM
+ * let the streams come to their end, a second one stops all. EXIT_*.
+ */
+int supervise(struct mqshm_manager *m);
 
 #endif /* MQTOOL_H */

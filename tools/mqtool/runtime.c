@@ -149,6 +149,22 @@ int runtime_open(const char *option, struct mqshm_runtime **rt, char **name)
 	return status;
 }
 
+int manager_open(const char *option, struct mqshm_manager **manager, char **name)
+{
+	int status = EXIT_FAILED, error;
+
+	*name = runtime_name(option, &status);
+	if (!*name)
+		return status;
+	error = mqshm_manager_open(*name, NULL, manager);
+	if (!error)
+		return 0;
+	status = runtime_fail(*name, error);
+	free(*name);
+	*name = NULL;
+	return status;
+}
+
 int runtime_snapshot(struct mqshm_runtime *rt, const char *name, struct mqshm_snapshot **snap)
 {
 	int error = mqshm_runtime_snapshot(rt, snap);

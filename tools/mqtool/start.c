@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* mqtool start: a process that runs a block, detached from the terminal or not. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "mqtool.h"
 
 #define KEY_LOG		0x100
+#define KEY_RESTART	0x101
+#define KEY_READY_FD	0x102
 
 /**
  * struct start_options - the command line
  * @runtime: --runtime
  * @type: --block
  * @log: --log
- * @foreground: --foreground
+ * @foreground: --foreground, or somebody waits on --ready-fd
+ * @restart: --restart
+ * @restart_text: as it was given
  * @worker: what the worker gets
  */
 struct start_options {
@@ -25,21 +25,9 @@ struct start_options {
 	const char *type;
 	const char *log;
 	bool foreground;
+	struct mqshm_restart restart;
+	const char *restart_text;
 	struct worker_options worker;
-};
-
-/**
- * struct log_file - where the worker's words go
- * @path: malloc'ed
- * @fd: open for appending
- * @start: size when it was opened
- * @made: it was not there before
- */
-struct log_file {
-	char *path;
-	int fd;
-	off_t start;
-	bool made;
 };
 
 static void add_param(struct worker_options *w, char *arg, struct argp_state *state)
@@ -87,6 +75,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'f':
 		o->foreground = true;
 		return 0;
+	case KEY_RESTART:
+		o->restart_text = arg;
+		if (!restart_parse(arg, &o->restart))
+			argp_error(state, "--restart %s: " RESTART_FORM, arg);
+		return 0;
+	case KEY_READY_FD:
+		o->worker.ready_fd = atoi(arg);
+		o->foreground = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "%s: what is this? parameters are --param KEY=VALUE", arg);
 		return 0;
@@ -115,10 +112,8 @@ static int param_unknown(const struct mqshm_block_ops *ops, const char *key)
 	return EXIT_FAILED;
 }
 
-/* What can be told without a process and without the module. */
-static int check_params(const struct start_options *o)
+int check_params(const struct worker_options *w, bool stdio)
 {
-	const struct worker_options *w = &o->worker;
 	const struct mqshm_param_spec *p;
 
 	for (size_t i = 0; i < w->n_params; i++) {
@@ -127,169 +122,107 @@ static int check_params(const struct start_options *o)
 				break;
 		if (!p || !p->key)
 			return param_unknown(w->ops, w->params[i].key);
-		if (!o->foreground && !strcmp(p->key, "filename") && !strcmp(w->params[i].value, "-"))
+		if (!stdio && !strcmp(p->key, "filename") && !strcmp(w->params[i].value, "-"))
 			return fail("parameter", "filename", "- is stdin or stdout, which a process "
 				    "in the background has not; add --foreground");
 	}
 	return 0;
 }
 
-/* $XDG_RUNTIME_DIR/mqshm, else $XDG_STATE_HOME/mqshm, else ~/.local/state/mqshm. */
-static char *log_folder(void)
+/**
+ * struct background - a start that does not stay
+ * @manager: starts it
+ * @spec: the block
+ * @log: path of its log
+ */
+struct background {
+	struct mqshm_manager *manager;
+	struct mqshm_block_spec spec;
+	char *log;
+};
+
+static int start_failed(const struct start_options *o, const struct background *b, int error,
+			const struct mqshm_process_info *process, const char *said)
 {
-	const char *dir = getenv("XDG_RUNTIME_DIR");
-
-	if (dir && *dir == '/')
-		return text("%s/mqshm", dir);
-	dir = getenv("XDG_STATE_HOME");
-	if (dir && *dir == '/')
-		return text("%s/mqshm", dir);
-	dir = getenv("HOME");
-	return text("%s/.local/state/mqshm", dir && *dir == '/' ? dir : "/tmp");
-}
-
-static void make_folders(const char *folder)
-{
-	char *path = text("%s", folder);
-
-	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(path, 0755);
-		*slash = '/';
+	fputs(said ? said : "", stderr);
+	switch (error) {
+	case -ECHILD:
+		if (process->signal)
+			fail("block", o->worker.name, "its process was ended by signal %d (%s)",
+			     process->signal, strsignal(process->signal));
+		return EXIT_FAILED;
+	case -ENOENT:
+	case -ENOTDIR:
+	case -EISDIR:
+	case -EACCES:
+	case -EROFS:
+		return fail("log", b->log, "%s; name another place: --log FILE", strerror(-error));
+	default:
+		return fail_errno("block", o->worker.name, error);
 	}
-	mkdir(path, 0700);
-	free(path);
 }
 
-static char *default_log(const struct worker_options *w)
+static int start_background(const struct start_options *o, struct background *b)
 {
-	char *folder = log_folder(), *file = text("%s-%s", w->runtime, w->name), *path;
+	struct mqshm_process_info process;
+	char *said;
+	int error = mqshm_manager_start_block(b->manager, &b->spec, &process, &said);
+	int status = EXIT_DONE;
 
-	make_folders(folder);
-	for (char *c = file; *c; c++)
-		if (*c == '/')
-			*c = '_';
-	path = text("%s/%s.log", folder, file);
-	free(file);
-	free(folder);
-	return path;
+	if (error)
+		status = start_failed(o, b, error, &process, said);
+	else if (o->restart.when)
+		printf("%s: watched by pid %u, log %s\n", o->worker.name, process.pid, b->log);
+	else
+		printf("%s: pid %u, log %s\n", o->worker.name, process.pid, b->log);
+	free(said);
+	return status;
 }
 
-/* The folder too, if there is nothing else in it. */
-static void log_remove_folder(const struct start_options *o)
-{
-	char *folder = log_folder();
-
-	if (!o->log)
-		rmdir(folder);
-	free(folder);
-}
-
-static int log_open(const struct start_options *o, struct log_file *log)
-{
-	const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY;
-
-	log->path = o->log ? text("%s", o->log) : default_log(&o->worker);
-	log->fd = open(log->path, flags | O_EXCL, 0600);
-	log->made = log->fd >= 0;
-	if (log->fd < 0)
-		log->fd = open(log->path, flags, 0600);
-	if (log->fd < 0)
-		return fail("log", log->path, "%s; name another place: --log FILE",
-			    strerror(errno));
-	log->start = lseek(log->fd, 0, SEEK_END);
-	return 0;
-}
-
-/* What the worker wrote, at most the last 4000 bytes of it. */
-static void log_print(const struct log_file *log)
-{
-	char buffer[4000];
-	struct stat status;
-	off_t from = log->start;
-	ssize_t n;
-	int fd = open(log->path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return;
-	if (!fstat(fd, &status) && status.st_size - from > (off_t)sizeof(buffer))
-		from = status.st_size - sizeof(buffer);
-	n = pread(fd, buffer, sizeof(buffer), from < 0 ? 0 : from);
-	if (n > 0)
-		fwrite(buffer, 1, n, stderr);
-	close(fd);
-}
-
-static int detach(struct start_options *o, const struct log_file *log, int ready)
-{
-	int null = open("/dev/null", O_RDONLY);
-
-	setsid();
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(log->fd, STDOUT_FILENO) < 0 ||
-	    dup2(log->fd, STDERR_FILENO) < 0)
-		return fail_errno("block", o->worker.name, -errno);
-	if (null > STDERR_FILENO)
-		close(null);
-	setvbuf(stderr, NULL, _IOLBF, 0);
-	o->worker.ready_fd = ready;
-	return worker_run(&o->worker);
-}
-
-/* True once the worker has registered its block; false if it ended instead. */
-static bool wait_ready(int fd)
-{
-	char byte;
-	ssize_t n;
-
-	do {
-		n = read(fd, &byte, 1);
-	} while (n < 0 && errno == EINTR);
-	return n == 1;
-}
-
-static int spawn(struct start_options *o, const struct log_file *log)
-{
-	int ready[2], status;
-	pid_t pid;
-
-	if (pipe2(ready, O_CLOEXEC))
-		return fail_errno("block", o->worker.name, -errno);
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		return fail_errno("block", o->worker.name, -errno);
-	if (!pid) {
-		close(ready[0]);
-		/* _exit: what the parent has not flushed is the parent's */
-		_exit(detach(o, log, ready[1]));
-	}
-	close(ready[1]);
-	if (wait_ready(ready[0])) {
-		printf("%s: pid %d, log %s\n", o->worker.name, (int)pid, log->path);
-		return EXIT_DONE;
-	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	log_print(log);
-	if (WIFSIGNALED(status))
-		return fail("block", o->worker.name, "its process was ended by signal %d (%s)",
-			    WTERMSIG(status), strsignal(WTERMSIG(status)));
-	return EXIT_FAILED;
-}
-
+/* The worker is this program again; one that is to be started again is watched by another. */
 static int start_detached(struct start_options *o)
 {
-	struct log_file log = { 0 };
-	int status = log_open(o, &log);
+	const char *const plain[] = { SELF, "start", NULL };
+	const char *const watched[] = { SELF, "start", "--restart", o->restart_text, NULL };
+	struct background b = {
+		.spec = {
+			.type = o->type,
+			.name = o->worker.name,
+			.params = o->worker.params,
+			.n_params = o->worker.n_params,
+			.process_name = o->worker.process_name,
+			.log = o->log,
+		},
+	};
+	int error = mqshm_manager_open(o->worker.runtime, o->restart.when ? watched : plain,
+				       &b.manager);
+	int status;
 
-	if (!status)
-		status = spawn(o, &log);
-	if (status && log.made) {
-		unlink(log.path);
-		log_remove_folder(o);
-	}
-	free(log.path);
+	if (error)
+		return runtime_fail(o->worker.runtime, error);
+	b.log = o->log ? text("%s", o->log) : mqshm_manager_log_path(b.manager, o->worker.name);
+	status = start_background(o, &b);
+	free(b.log);
+	mqshm_manager_close(b.manager);
 	return status;
+}
+
+static int start_foreground(struct start_options *o)
+{
+	const char *const worker[] = { SELF, "start", NULL };
+	struct mqshm_block_spec spec = {
+		.type = o->type,
+		.name = o->worker.name,
+		.params = o->worker.params,
+		.n_params = o->worker.n_params,
+		.process_name = o->worker.process_name,
+		.inherit = true,
+		.restart = o->restart,
+	};
+
+	if (!o->restart.when)
+		return worker_run(&o->worker);
+	return supervise_block(o->worker.runtime, worker, &spec, o->worker.ready_fd);
 }
 
 int command_start(int argc, char **argv)
@@ -303,6 +236,10 @@ int command_start(int argc, char **argv)
 		{ "log", KEY_LOG, "FILE", 0, "Where its messages go (default: "
 		  "RUNTIME-NAME.log in $XDG_RUNTIME_DIR/mqshm, else in $XDG_STATE_HOME/mqshm, "
 		  "else in ~/.local/state/mqshm)", 0 },
+		{ "restart", KEY_RESTART, "WHEN", 0, "Start it again, connected as before, when its "
+		  "process ends: no, on-failure, always, or as on-failure:20 at most so often in a "
+		  "row (default of that: 10)", 0 },
+		{ "ready-fd", KEY_READY_FD, "N", OPTION_HIDDEN, NULL, 0 },
 		{ "foreground", 'f', NULL, 0, "Stay until the block ends; the only way in which "
 		  "filename=- can be stdin or stdout", 0 },
 		{ 0 }
@@ -322,7 +259,7 @@ int command_start(int argc, char **argv)
 	o.worker.ops = type_find(o.type);
 	if (!o.worker.ops)
 		return EXIT_FAILED;
-	status = check_params(&o);
+	status = check_params(&o.worker, o.foreground);
 	if (status)
 		goto free_params;
 	runtime = runtime_name(o.runtime, &status);
@@ -332,7 +269,7 @@ int command_start(int argc, char **argv)
 		  text("%.*s_proc", MQSHM_PROCESS_NAME_LEN - 6, o.worker.name);
 	o.worker.runtime = runtime;
 	o.worker.process_name = process;
-	status = o.foreground ? worker_run(&o.worker) : start_detached(&o);
+	status = o.foreground ? start_foreground(&o) : start_detached(&o);
 	free(process);
 	free(runtime);
 free_params:

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* mqtool stop: asks blocks to end through the module, and waits until they have. */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <unistd.h>
 
 #include "mqtool.h"
 
@@ -27,16 +24,6 @@ struct stop_options {
 	bool all;
 	bool kill;
 	uint64_t timeout_s;
-};
-
-/**
- * struct targets - blocks to be stopped
- * @n: how many
- * @block: their numbers, which are never used again
- */
-struct targets {
-	size_t n;
-	uint64_t *block;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -76,12 +63,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static void targets_add(struct targets *t, uint64_t block)
-{
-	t->block = grow(t->block, t->n + 1, sizeof(*t->block));
-	t->block[t->n++] = block;
-}
-
 static int no_process(const struct mqshm_snapshot *snap, uint64_t pid)
 {
 	char *number = text("%llu", (unsigned long long)pid), *clients = graph_clients(snap);
@@ -98,161 +79,100 @@ static int no_process(const struct mqshm_snapshot *snap, uint64_t pid)
 	return EXIT_FAILED;
 }
 
-static int choose(const struct mqshm_snapshot *snap, const struct stop_options *o,
-		  struct targets *t)
+/* Names that are wrong, before anything is asked. */
+static int check(const struct mqshm_snapshot *snap, const struct stop_options *o)
 {
-	const struct mqshm_block_record *block;
 	const struct mqshm_client_record *client;
 
-	if (o->block) {
-		block = graph_find_block(snap, o->block);
-		if (!block)
-			return EXIT_FAILED;
-		targets_add(t, block->id);
-		return 0;
-	}
-	for (size_t i = 0; i < snap->n_blocks; i++) {
+	if (o->block)
+		return graph_find_block(snap, o->block) ? 0 : EXIT_FAILED;
+	for (size_t i = 0; i < snap->n_blocks && !o->all; i++) {
 		client = mqshm_snapshot_client(snap, snap->blocks[i].client);
-		if (o->all || (client && client->pid == o->pid))
-			targets_add(t, snap->blocks[i].id);
+		if (client && client->pid == o->pid)
+			return 0;
 	}
-	return t->n || o->all ? 0 : no_process(snap, o->pid);
+	return o->all ? 0 : no_process(snap, o->pid);
 }
 
-static int ask(struct mqshm_runtime *rt, const struct mqshm_snapshot *snap,
-	       const struct targets *t)
+static int stop(struct mqshm_manager *m, const struct stop_options *o, uint64_t timeout_ms)
 {
-	int error, status = 0;
-
-	for (size_t i = 0; i < t->n; i++) {
-		error = mqshm_block_request_stop(rt, t->block[i]);
-		/* -ENOENT: it ended by itself */
-		if (error && error != -ENOENT)
-			status = fail_errno("block", mqshm_snapshot_block(snap, t->block[i])->name,
-					    error);
-	}
-	return status;
-}
-
-/* Leaves the blocks in @t that are still there. */
-static void keep_present(const struct mqshm_snapshot *snap, struct targets *t)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < t->n; i++)
-		if (mqshm_snapshot_block(snap, t->block[i]))
-			t->block[kept++] = t->block[i];
-	t->n = kept;
-}
-
-/* 0 once all are gone, -ETIMEDOUT, or another error. */
-static int wait_gone(struct mqshm_runtime *rt, struct targets *t, uint64_t deadline_ns)
-{
-	struct mqshm_snapshot *snap;
-	uint64_t changes;
+	uint64_t deadline_ns = mqshm_after_ms(timeout_ms);
 	int error;
 
-	for (;;) {
-		error = mqshm_runtime_snapshot(rt, &snap);
-		if (!error) {
-			keep_present(snap, t);
-			changes = snap->changes;
-			mqshm_snapshot_free(snap);
-		}
-		/* with the runtime every block goes */
-		if (error == -ESHUTDOWN || (!error && !t->n))
-			return 0;
-		if (!error)
-			error = mqshm_runtime_wait(rt, &changes, deadline_ns);
-		if (error && error != -ESHUTDOWN)
-			return error;
-	}
+	if (o->block)
+		error = mqshm_manager_stop_block(m, o->block, deadline_ns);
+	else if (o->pid)
+		error = mqshm_manager_stop_process(m, o->pid, deadline_ns);
+	else
+		error = mqshm_manager_stop_all(m, deadline_ns);
+	/* it has gone since the names were looked at */
+	return error == -ENOENT ? 0 : error;
 }
 
-/*
- * The pid in a snapshot may belong to another process by the time it is used. A pidfd
- * cannot: if the client is there, with that pid, after the pidfd was opened, then the
- * pidfd is that client's process.
- */
-static void kill_client(struct mqshm_runtime *rt, const struct mqshm_client_record *old)
+/* Whether a block is one of those that were asked to end. */
+static bool is_meant(const struct stop_options *o, const struct mqshm_block_record *block,
+		     const struct mqshm_client_record *client)
 {
-	struct mqshm_snapshot *snap;
-	const struct mqshm_client_record *client;
-	int fd = pidfd_open(old->pid, 0);
+	if (!block->stopping || !client)
+		return false;
+	return o->all || (o->block ? !strcmp(block->name, o->block) : client->pid == o->pid);
+}
 
-	if (fd < 0) {
-		if (errno != ESRCH)
-			fail("process", old->name, "%s", strerror(errno));
+static void kill_owner(struct mqshm_manager *m, const struct mqshm_client_record *client)
+{
+	int error = mqshm_manager_kill_client(m, client->id);
+
+	if (!error)
+		printf("process %u %s is killed\n", client->pid, client->name);
+	else if (error == -ESRCH)
+		fail("process", client->name, "it is not visible here, so it cannot be killed "
+		     "from here");
+	else
+		fail_errno("process", client->name, error);
+}
+
+static void report_left(const struct mqshm_block_record *block,
+			const struct mqshm_client_record *client, const struct stop_options *o)
+{
+	fail("block", block->name, "it was asked to end but has not within %llu s (process %u, %s)%s",
+	     (unsigned long long)o->timeout_s, client->pid, client_state_name(client->state),
+	     o->kill ? "" : "; wait longer: --timeout S, or kill it: --kill");
+}
+
+/* Kills or shows the processes of the blocks that are left. */
+static void treat_left(struct mqshm_manager *m, const char *name, const struct stop_options *o,
+		       bool kill)
+{
+	const struct mqshm_client_record *client;
+	struct mqshm_snapshot *snap;
+
+	if (runtime_snapshot(mqshm_manager_runtime(m), name, &snap))
 		return;
+	for (size_t i = 0; i < snap->n_blocks; i++) {
+		client = mqshm_snapshot_client(snap, snap->blocks[i].client);
+		if (!is_meant(o, &snap->blocks[i], client))
+			continue;
+		if (kill)
+			kill_owner(m, client);
+		else
+			report_left(&snap->blocks[i], client, o);
 	}
-	if (!mqshm_runtime_snapshot(rt, &snap)) {
-		client = mqshm_snapshot_client(snap, old->id);
-		if (client && client->pid == old->pid) {
-			if (pidfd_send_signal(fd, SIGKILL, NULL, 0))
-				fail("process", old->name, "%s", strerror(errno));
-			else
-				printf("process %u %s is killed\n", old->pid, old->name);
-		}
-		mqshm_snapshot_free(snap);
-	}
-	close(fd);
+	mqshm_snapshot_free(snap);
 }
 
-static void kill_owners(struct mqshm_runtime *rt, const struct mqshm_snapshot *snap,
-			const struct targets *t)
+static int do_stop(struct mqshm_manager *m, const char *name, const struct stop_options *o)
 {
-	const struct mqshm_block_record *block;
-	const struct mqshm_client_record *client;
-
-	for (size_t i = 0; i < t->n; i++) {
-		block = mqshm_snapshot_block(snap, t->block[i]);
-		client = block ? mqshm_snapshot_client(snap, block->client) : NULL;
-		if (client && client->pid)
-			kill_client(rt, client);
-		else if (client)
-			fail("process", client->name, "it is not visible here, so it cannot be "
-			     "killed from here");
-	}
-}
-
-static void report_left(const struct mqshm_snapshot *snap, const struct targets *t,
-			const struct stop_options *o)
-{
-	const struct mqshm_block_record *block;
-	const struct mqshm_client_record *client;
-
-	for (size_t i = 0; i < t->n; i++) {
-		block = mqshm_snapshot_block(snap, t->block[i]);
-		client = block ? mqshm_snapshot_client(snap, block->client) : NULL;
-		if (client)
-			fail("block", block->name, "it was asked to end but has not within %llu s "
-			     "(process %u, %s)%s", (unsigned long long)o->timeout_s, client->pid,
-			     client_state_name(client->state),
-			     o->kill ? "" : "; wait longer: --timeout S, or kill it: --kill");
-	}
-}
-
-static int wait_stopped(struct mqshm_runtime *rt, const char *name,
-			const struct stop_options *o, struct targets *t)
-{
-	struct mqshm_snapshot *snap;
-	int error = wait_gone(rt, t, mqshm_after_ms(o->timeout_s * 1000));
+	int error = stop(m, o, o->timeout_s * 1000);
 
 	if (error == -ETIMEDOUT && o->kill) {
-		if (runtime_snapshot(rt, name, &snap))
-			return EXIT_FAILED;
-		kill_owners(rt, snap, t);
-		mqshm_snapshot_free(snap);
-		error = wait_gone(rt, t, mqshm_after_ms(5000));
+		treat_left(m, name, o, true);
+		error = stop(m, o, 5000);
 	}
 	if (!error)
 		return EXIT_DONE;
 	if (error != -ETIMEDOUT)
-		return fail_errno("runtime", name, error);
-	if (!runtime_snapshot(rt, name, &snap)) {
-		report_left(snap, t, o);
-		mqshm_snapshot_free(snap);
-	}
+		return fail_errno(o->block ? "block" : "runtime", o->block ? o->block : name, error);
+	treat_left(m, name, o, false);
 	return EXIT_FAILED;
 }
 
@@ -275,27 +195,23 @@ int command_stop(int argc, char **argv)
 		"the module, so that it cannot reach another process.", NULL, NULL, NULL
 	};
 	struct stop_options o = { .timeout_s = 10 };
-	struct targets targets = { 0 };
+	struct mqshm_manager *manager;
 	struct mqshm_snapshot *snap;
-	struct mqshm_runtime *rt;
 	char *name;
 	int status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	status = runtime_open(o.runtime, &rt, &name);
+	status = manager_open(o.runtime, &manager, &name);
 	if (status)
 		return status;
-	status = runtime_snapshot(rt, name, &snap);
+	status = runtime_snapshot(mqshm_manager_runtime(manager), name, &snap);
 	if (!status) {
-		status = choose(snap, &o, &targets);
-		if (!status)
-			status = ask(rt, snap, &targets);
+		status = check(snap, &o);
 		mqshm_snapshot_free(snap);
 	}
 	if (!status)
-		status = wait_stopped(rt, name, &o, &targets);
-	free(targets.block);
-	mqshm_runtime_close(rt);
+		status = do_stop(manager, name, &o);
+	mqshm_manager_close(manager);
 	free(name);
 	return status;
 }

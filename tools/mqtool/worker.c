@@ -1,21 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The process that runs a block: joins, registers it, runs it until it ends. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "mqtool.h"
 
 /* For the signal handlers; set while the block may run. */
 static struct mqshm_instance *running;
+/* A manager asks by SIGINT for the end of streams, a person for that of the program. */
+static bool managed;
 
 static void on_signal(int number)
 {
-	(void)number;
-	mqshm_instance_request_stop(running);
+	if (number == SIGINT && (managed || !mqshm_instance_inputs(running)))
+		mqshm_instance_request_end(running);
+	else
+		mqshm_instance_request_stop(running);
 }
 
 static void handle_signals(struct mqshm_instance *instance)
@@ -106,6 +112,8 @@ static int run(const struct worker_options *o, struct mqshm_instance *instance)
 		return EXIT_DONE;
 	case MQSHM_OK:
 		report(o, instance, "stopped");
+		if (o->ready_fd >= 0)
+			send(o->ready_fd, "s", 1, MSG_NOSIGNAL);
 		return EXIT_DONE;
 	default:
 		fail("block", o->name, "%s", sentence ? sentence : "it failed");
@@ -113,6 +121,22 @@ static int run(const struct worker_options *o, struct mqshm_instance *instance)
 		report(o, instance, "failed");
 		return EXIT_FAILED;
 	}
+}
+
+bool worker_ready(int ready_fd)
+{
+	char byte;
+	ssize_t n;
+
+	if (ready_fd < 0)
+		return true;
+	do {
+		n = send(ready_fd, "r", 1, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	do {
+		n = read(ready_fd, &byte, 1);
+	} while (n < 0 && errno == EINTR);
+	return n == 1;
 }
 
 int worker_run(const struct worker_options *o)
@@ -124,6 +148,9 @@ int worker_run(const struct worker_options *o)
 	int status, error;
 
 	prctl(PR_SET_NAME, o->process_name);
+	setvbuf(stderr, NULL, _IOLBF, 0);
+	if (o->ready_fd >= 0)
+		fcntl(o->ready_fd, F_SETFD, FD_CLOEXEC);
 	error = mqshm_client_join(o->runtime, &options, &client);
 	if (error)
 		return runtime_fail(o->runtime, error);
@@ -133,14 +160,9 @@ int worker_run(const struct worker_options *o)
 		mqshm_client_close(client);
 		return start_failed(o, error, sentence);
 	}
+	managed = o->ready_fd >= 0;
 	handle_signals(instance);
-	/* whoever waits for this may have been interrupted: no reason to end */
-	if (o->ready_fd >= 0) {
-		if (write(o->ready_fd, "r", 1) < 0)
-			perror("mqtool: start");
-		close(o->ready_fd);
-	}
-	status = run(o, instance);
+	status = worker_ready(o->ready_fd) ? run(o, instance) : EXIT_DONE;
 	handle_signals(NULL);
 	mqshm_instance_free(instance);
 	mqshm_client_close(client);

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Starting a graph: all blocks are registered and connected before any of them runs. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "manager.h"
+
+/**
+ * struct start - the start of a graph
+ * @m: manager
+ * @graph: the graph
+ * @processes: array of a process for each block, NULL if there is none yet
+ * @height: for each block, the longest way from it to an end of the graph
+ * @fault: what could not be started
+ */
+struct start {
+	struct mqshm_manager *m;
+	const struct mqshm_graph *graph;
+	struct process **processes;
+	size_t *height;
+	struct mqshm_graph_fault fault;
+};
+
+/* Index of the block that an end names, or the number of blocks. */
+static size_t block_index(const struct mqshm_graph *graph, const char *end)
+{
+	size_t n = strcspn(end, ":"), i;
+
+	for (i = 0; i < graph->n_blocks; i++) {
+		if (!strncmp(graph->blocks[i].name, end, n) && !graph->blocks[i].name[n])
+			break;
+	}
+	return i;
+}
+
+/* Along each connection once, as often as a way may be long: a circle ends so, too. */
+static void heights_find(struct start *s)
+{
+	const struct mqshm_graph *graph = s->graph;
+	bool changed = true;
+	size_t round, i;
+
+	for (round = 0; changed && round < graph->n_blocks; round++) {
+		changed = false;
+		for (i = 0; i < graph->n_connections; i++) {
+			size_t from = block_index(graph, graph->connections[i].from);
+			size_t to = block_index(graph, graph->connections[i].to);
+
+			if (from == graph->n_blocks || to == graph->n_blocks ||
+			    s->height[from] > s->height[to])
+				continue;
+			s->height[from] = s->height[to] + 1;
+			changed = true;
+		}
+	}
+}
+
+static int fault_set(struct start *s, uint32_t kind, size_t index, int error)
+{
+	s->fault.kind = kind;
+	s->fault.index = index;
+	if (kind == MQSHM_GRAPH_BLOCK && s->processes[index])
+		mqshm_process_describe(s->processes[index], &s->fault.process);
+	return error;
+}
+
+/* All begin, then each is waited for: they come up side by side. */
+static int blocks_register(struct start *s)
+{
+	const struct mqshm_graph *graph = s->graph;
+	size_t i;
+	int r;
+
+	for (i = 0; i < graph->n_blocks; i++) {
+		r = graph->blocks[i].restart.when ? mqshm_links_watch(s->m) : 0;
+		r = r ? r : mqshm_process_new(s->m, &graph->blocks[i], &s->processes[i]);
+		r = r ? r : mqshm_process_spawn(s->m, s->processes[i]);
+		if (r)
+			return fault_set(s, MQSHM_GRAPH_BLOCK, i, r);
+	}
+	for (i = 0; i < graph->n_blocks; i++) {
+		r = mqshm_process_ready(s->processes[i]);
+		if (r)
+			return fault_set(s, MQSHM_GRAPH_BLOCK, i, r);
+	}
+	return 0;
+}
+
+static int blocks_connect(struct start *s)
+{
+	const struct mqshm_graph *graph = s->graph;
+	size_t i;
+	int r;
+
+	for (i = 0; i < graph->n_connections; i++) {
+		r = mqshm_connect(s->m->rt, graph->connections[i].from, graph->connections[i].to, NULL);
+		if (r)
+			return fault_set(s, MQSHM_GRAPH_CONNECTION, i, r);
+	}
+	return 0;
+}
+
+/* Sinks first, then what feeds them. */
+static void blocks_go(struct start *s)
+{
+	size_t height, i, done = 0;
+
+	for (height = 0; done < s->graph->n_blocks; height++) {
+		for (i = 0; i < s->graph->n_blocks; i++) {
+			if (s->height[i] != height)
+				continue;
+			mqshm_process_go(s->m, s->processes[i]);
+			done++;
+		}
+	}
+}
+
+/* Without its channel a process that was not let run ends. */
+static void blocks_drop(struct start *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->graph->n_blocks; i++) {
+		struct process *p = s->processes[i];
+
+		if (!p)
+			continue;
+		mqshm_process_cancel(p);
+		mqshm_process_free(s->m, p);
+	}
+}
+
+int mqshm_manager_start_graph(struct mqshm_manager *m, const struct mqshm_graph *graph,
+			      struct mqshm_graph_fault *fault)
+{
+	struct start s = { .m = m, .graph = graph };
+	int r = -ENOMEM;
+
+	s.processes = calloc(graph->n_blocks + 1, sizeof(*s.processes));
+	s.height = calloc(graph->n_blocks + 1, sizeof(*s.height));
+	if (s.processes && s.height) {
+		r = blocks_register(&s);
+		r = r ? r : blocks_connect(&s);
+		if (r) {
+			blocks_drop(&s);
+		} else {
+			heights_find(&s);
+			blocks_go(&s);
+		}
+	}
+	if (fault)
+		*fault = s.fault;
+	free(s.processes);
+	free(s.height);
+	return r;
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Connections of blocks that may be started again. What comes and goes is read from a
+ * monitor, so that those are remembered too that others have made, and those forgotten
+ * that others have taken away: only what goes with a process of ours stays in mind.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "manager.h"
+
+int mqshm_links_watch(struct mqshm_manager *m)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int r;
+
+	if (m->monitor)
+		return 0;
+	r = mqshm_monitor_open(m->runtime, &m->monitor);
+	if (r)
+		return r;
+	if (!epoll_ctl(m->epoll, EPOLL_CTL_ADD, mqshm_monitor_fd(m->monitor), &event))
+		return 0;
+	r = -errno;
+	mqshm_monitor_close(m->monitor);
+	m->monitor = NULL;
+	return r;
+}
+
+/* Whether "block:port" is of that block. */
+static bool is_of(const char *end, const char *block)
+{
+	size_t n = strlen(block);
+
+	return !strncmp(end, block, n) && end[n] == ':';
+}
+
+/* The process of ours that may be started again and has this end. */
+static struct process *owner(const struct mqshm_manager *m, const char *end)
+{
+	struct process *p = m->processes;
+
+	while (p && (!p->restart.when || !is_of(end, p->block)))
+		p = p->next;
+	return p;
+}
+
+static struct link **find(struct mqshm_manager *m, const char *from, const char *to)
+{
+	struct link **link = &m->links;
+
+	while (*link && (strcmp((*link)->from, from) || strcmp((*link)->to, to)))
+		link = &(*link)->next;
+	return link;
+}
+
+static void link_free(struct link *link)
+{
+	free(link->from);
+	free(link->to);
+	free(link);
+}
+
+/* Without memory it is not remembered. */
+static void link_add(struct mqshm_manager *m, const char *from, const char *to)
+{
+	struct link **end = find(m, from, to), *link;
+
+	if (*end || (!owner(m, from) && !owner(m, to)))
+		return;
+	link = calloc(1, sizeof(*link));
+	if (!link)
+		return;
+	link->from = strdup(from);
+	link->to = strdup(to);
+	if (link->from && link->to)
+		*end = link;
+	else
+		link_free(link);
+}
+
+/* The process that has this end is gone, so that the connection went with it. */
+static bool gone_with(const struct mqshm_manager *m, const char *end)
+{
+	const struct process *p = owner(m, end);
+
+	return p && p->left == (uint32_t)p->pid;
+}
+
+static void link_forget(struct mqshm_manager *m, const char *from, const char *to)
+{
+	struct link **at = find(m, from, to), *link = *at;
+
+	if (!link || gone_with(m, from) || gone_with(m, to))
+		return;
+	*at = link->next;
+	link_free(link);
+}
+
+/* A client goes before its connections do. */
+static void client_left(struct mqshm_manager *m, uint32_t pid)
+{
+	struct process *p;
+
+	for (p = m->processes; p; p = p->next) {
+		if (pid && (uint32_t)p->pid == pid)
+			p->left = pid;
+	}
+}
+
+/* Notices were lost; what came meanwhile is still there, if it did not go again. */
+static void catch_up(struct mqshm_manager *m)
+{
+	struct mqshm_connection_info *list;
+	size_t n, i;
+
+	if (mqshm_manager_list_connections(m, &list, &n))
+		return;
+	for (i = 0; i < n; i++)
+		link_add(m, list[i].from, list[i].to);
+	free(list);
+}
+
+static void notice_take(struct mqshm_manager *m, const struct mqshm_notice *n)
+{
+	bool ended = n->change == MQSHM_CHANGE_WENT || n->change == MQSHM_CHANGE_DIED;
+
+	if (n->change == MQSHM_CHANGE_LOST)
+		catch_up(m);
+	else if (n->subject == MQSHM_RECORD_CLIENT && ended)
+		client_left(m, n->pid);
+	else if (n->subject != MQSHM_RECORD_CONNECTION)
+		return;
+	else if (n->change == MQSHM_CHANGE_CAME)
+		link_add(m, n->name, n->to);
+	else if (n->change == MQSHM_CHANGE_WENT)
+		link_forget(m, n->name, n->to);
+}
+
+void mqshm_links_update(struct mqshm_manager *m)
+{
+	struct mqshm_notice notice;
+
+	while (m->monitor && !mqshm_monitor_next(m->monitor, &notice, MQSHM_NO_WAIT))
+		notice_take(m, &notice);
+}
+
+void mqshm_links_restore(struct mqshm_manager *m, const char *block)
+{
+	struct link *link;
+
+	for (link = m->links; link; link = link->next) {
+		/* an end that is not there makes it when it comes back, if it is ours */
+		if (is_of(link->from, block) || is_of(link->to, block))
+			mqshm_connect(m->rt, link->from, link->to, NULL);
+	}
+}
+
+void mqshm_links_free(struct mqshm_manager *m)
+{
+	struct link *link, *next;
+
+	for (link = m->links; link; link = next) {
+		next = link->next;
+		link_free(link);
+	}
+	mqshm_monitor_close(m->monitor);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of the manager share: its processes and the connections that it remembers. */
+#ifndef LIB_MANAGER_MANAGER_H
+#define LIB_MANAGER_MANAGER_H
+
+#include <sys/types.h>
+#include <mqshm_manager.h>
+
+/**
+ * struct link - a connection of a block that may be started again
+ * @next: the next
+ * @from: "block:port"
+ * @to: "block:port"
+ */
+struct link {
+	struct link *next;
+	char *from;
+	char *to;
+};
+
+/**
+ * struct process - a process that the manager started, or is about to start again
+ * @next: the next, in the order of starting
+ * @argv: its arguments, ended by NULL, without those that say the descriptor
+ * @block: name of its block
+ * @name: of the process
+ * @log: path of its log, NULL if it has the caller's output
+ * @restart: when it is started again, without zeros
+ * @state: MQSHM_PROCESS_*
+ * @pid: its number, also after its end; 0 before it was started
+ * @pidfd: -1 if it does not run
+ * @channel: socket to it, -1 if it was told to run and nobody listens
+ * @left: number of the process that a monitor has seen the end of
+ * @code: exit status of the last end
+ * @signal: of the last end
+ * @stopped: it said that it was asked to stop
+ * @in_row: restarts since it last ran for long
+ * @restarts: all of them
+ * @started_ns: when it was started last
+ * @due_ns: RESTARTS: when it is to be started
+ */
+struct process {
+	struct process *next;
+	char **argv;
+	char *block;
+	char *name;
+	char *log;
+	struct mqshm_restart restart;
+	uint32_t state;
+	pid_t pid;
+	int pidfd;
+	int channel;
+	uint32_t left;
+	int code;
+	int signal;
+	bool stopped;
+	uint32_t in_row;
+	uint32_t restarts;
+	uint64_t started_ns;
+	uint64_t due_ns;
+};
+
+/**
+ * struct mqshm_manager - manages a runtime
+ * @rt: the runtime
+ * @runtime: its name as it was given
+ * @worker: program and first arguments, ended by NULL; NULL if there is none
+ * @processes: that it started
+ * @links: connections of blocks that may be started again
+ * @monitor: tells of connections; NULL while no block may be started again
+ * @epoll: readable when one of @processes ended, @monitor has a notice, or @timer expired
+ * @timer: for the next restart
+ * @finishing: sources were asked to end
+ */
+struct mqshm_manager {
+	struct mqshm_runtime *rt;
+	char *runtime;
+	char **worker;
+	struct process *processes;
+	struct link *links;
+	struct mqshm_monitor *monitor;
+	int epoll;
+	int timer;
+	bool finishing;
+};
+
+/* -- process.c ------------------------------------------------------------------ */
+
+/* A process that is not started yet, at the end of the list. */
+int mqshm_process_new(struct mqshm_manager *m, const struct mqshm_block_spec *spec,
+		      struct process **out);
+/* Takes it out of the list; it goes on. */
+void mqshm_process_free(struct mqshm_manager *m, struct process *p);
+/* Starts it; its block is not registered yet. */
+int mqshm_process_spawn(struct mqshm_manager *m, struct process *p);
+/* Waits until its block is registered; -ECHILD: it has ended. */
+int mqshm_process_ready(struct process *p);
+/* Lets it run its block. */
+void mqshm_process_go(struct mqshm_manager *m, struct process *p);
+/* Ends one that was not let run. */
+void mqshm_process_cancel(struct process *p);
+/* Whether it has ended; takes its status if so. @wait: sleeps until it has. */
+bool mqshm_process_ended(struct process *p, bool wait);
+void mqshm_process_describe(const struct process *p, struct mqshm_process_info *out);
+
+/* -- log.c ------------------------------------------------------------------------ */
+
+/* Opens a log for appending; *start is where what comes now begins, *made if it is new. */
+int mqshm_log_open(const char *path, off_t *start, bool *made);
+/* What was written from @start on, the last 4000 bytes of it; NULL if it cannot be read. */
+char *mqshm_log_read(const char *path, off_t start);
+/* Removes a log that was made for nothing, and its folder if that is empty and ours. */
+void mqshm_log_remove(const char *path);
+
+/* -- links.c ----------------------------------------------------------------------- */
+
+/* From now on connections are remembered. */
+int mqshm_links_watch(struct mqshm_manager *m);
+/* Takes in what has come and gone. */
+void mqshm_links_update(struct mqshm_manager *m);
+/* Makes those of a block again whose other end is there. */
+void mqshm_links_restore(struct mqshm_manager *m, const char *block);
+void mqshm_links_free(struct mqshm_manager *m);
+
+#endif /* LIB_MANAGER_MANAGER_H */

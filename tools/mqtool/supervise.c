@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The runtime server: watches processes, says what becomes of them, ends them in order. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "mqtool.h"
+
+#define STOP_MS 10000
+
+bool restart_parse(const char *s, struct mqshm_restart *out)
+{
+	static const char *const words[] = { "no", "on-failure", "always" };
+	size_t n = strcspn(s, ":");
+	uint64_t limit;
+
+	*out = (struct mqshm_restart){ 0 };
+	while (out->when < 3 && (strncmp(s, words[out->when], n) || words[out->when][n]))
+		out->when++;
+	if (out->when == 3)
+		return false;
+	if (!s[n])
+		return true;
+	if (!parse_number(s + n + 1, UINT32_MAX - 1, &limit) || !limit)
+		return false;
+	out->limit = limit;
+	return true;
+}
+
+/**
+ * struct watch - a manager that is watched
+ * @m: the manager
+ * @signals: descriptor that tells of SIGINT and SIGTERM
+ * @asked: how many of them came
+ * @status: EXIT_* so far
+ */
+struct watch {
+	struct mqshm_manager *m;
+	int signals;
+	unsigned int asked;
+	int status;
+};
+
+static char *end_text(const struct mqshm_process_info *p)
+{
+	return p->signal ? text("signal %d (%s)", p->signal, strsignal(p->signal)) :
+	       text("status %d", p->code);
+}
+
+static void stop_all(struct watch *w)
+{
+	int error = mqshm_manager_stop_all(w->m, mqshm_after_ms(STOP_MS));
+
+	if (error)
+		w->status = fail("runtime", NULL, error == -ETIMEDOUT ?
+				 "some blocks have not ended; mqtool stop --all --kill kills them" :
+				 strerror(-error));
+}
+
+/* Others would wait for a block that is gone for good. */
+static void failed(struct watch *w, const struct mqshm_process_info *p, const char *how)
+{
+	if (p->restarts)
+		fail("block", p->block, "its process ended by %s, again after %u restarts", how,
+		     p->restarts);
+	else if (p->signal)
+		fail("block", p->block, "its process ended by %s", how);
+	w->status = EXIT_FAILED;
+	stop_all(w);
+}
+
+static void show(struct watch *w, uint32_t event, const struct mqshm_process_info *p)
+{
+	char *how = end_text(p);
+
+	switch (event) {
+	case MQSHM_EVENT_RESTARTS:
+		fail("block", p->block, "its process (pid %u) ended by %s; it is started again",
+		     p->pid, how);
+		break;
+	case MQSHM_EVENT_RESTARTED:
+		fail("block", p->block, "it runs again (pid %u, restart %u)", p->pid, p->restarts);
+		break;
+	default:
+		if (p->code || p->signal)
+			failed(w, p, how);
+	}
+	free(how);
+}
+
+static void take_signal(struct watch *w)
+{
+	struct signalfd_siginfo info;
+
+	if (read(w->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (w->asked++)
+		stop_all(w);
+	else
+		mqshm_manager_finish(w->m);
+}
+
+static void signals_fill(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGHUP);
+}
+
+void supervise_hold_signals(void)
+{
+	sigset_t set;
+
+	signals_fill(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static int signals_open(void)
+{
+	sigset_t set;
+
+	signals_fill(&set);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int supervise(struct mqshm_manager *m)
+{
+	struct watch w = { .m = m, .signals = signals_open() };
+	struct pollfd fds[] = {
+		{ .fd = mqshm_manager_fd(m), .events = POLLIN },
+		{ .fd = w.signals, .events = POLLIN },
+	};
+	struct mqshm_process_info process;
+	uint32_t event;
+	int error;
+
+	for (;;) {
+		error = mqshm_manager_next(m, &event, &process, MQSHM_NO_WAIT);
+		if (error == -ECHILD)
+			break;
+		if (!error)
+			show(&w, event, &process);
+		else if (poll(fds, 2, -1) > 0 && fds[1].revents)
+			take_signal(&w);
+	}
+	close(w.signals);
+	return w.status;
+}
+
+int supervise_block(const char *runtime, const char *const *worker,
+		    const struct mqshm_block_spec *spec, int ready_fd)
+{
+	struct mqshm_process_info process;
+	struct mqshm_manager *m;
+	int error = mqshm_manager_open(runtime, worker, &m), status = EXIT_FAILED;
+
+	if (error)
+		return runtime_fail(runtime, error);
+	supervise_hold_signals();
+	error = mqshm_manager_start_block(m, spec, &process, NULL);
+	if (!error) {
+		worker_ready(ready_fd);
+		status = supervise(m);
+	} else if (error != -ECHILD) {
+		fail_errno("block", spec->name, error);
+	}
+	mqshm_manager_close(m);
+	return status;
+}
