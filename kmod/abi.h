@@ -46,6 +46,10 @@ static_assert(sizeof(struct mqshm_port_record) == 64);
 static_assert(sizeof(struct mqshm_connection_record) == 80);
 static_assert(sizeof(struct mqshm_departed_record) == 128);
 static_assert(sizeof(struct mqshm_notice) == 264);
+static_assert(sizeof(struct mqshm_bus_open_args) == 40);
+static_assert(sizeof(struct mqshm_bus_subscribe_args) == 72);
+static_assert(sizeof(struct mqshm_bus_publish_args) == 128);
+static_assert(sizeof(struct mqshm_bus_message) == 144);
 
 /* What a peer's cache lines depend on. */
 static_assert(offsetof(struct mqshm_control, progress) == 64);

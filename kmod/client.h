@@ -49,6 +49,8 @@ struct mqshm_pool;
  * @pending: ends of rings it has not taken yet; protected by the runtime's lock
  * @stops: a stop was asked for that it has not been told of; protected by the
  *	runtime's lock
+ * @mail: a subscriber that stands for it has messages that it has not been told of;
+ *	protected by the runtime's lock
  * @reserve: buffers leased less those returned: with what @control counts, how many
  *	of those in its hands the program never got; protected by @lock
  * @freed: last references that the kernel dropped for it; protected by @lock
@@ -106,6 +108,7 @@ struct mqshm_client {
 	bool had_blocks;
 	struct list_head pending;
 	bool stops;
+	bool mail;
 	u64 reserve;
 	u64 freed;
 	u64 synced_gen;

@@ -445,6 +445,10 @@ void mqshm_conn_sync(struct mqshm_client *c, struct mqshm_client_sync_args *args
 	while (n < MQSHM_SYNC_EVENTS &&
 	       (end = list_first_entry_or_null(&c->pending, struct mqshm_end, node)))
 		conn_attach(end, &args->events[n++]);
+	if (c->mail && n < MQSHM_SYNC_EVENTS) {
+		c->mail = false;
+		args->events[n++] = (struct mqshm_event) { .kind = MQSHM_EVENT_MESSAGE };
+	}
 	if (c->stops && n < MQSHM_SYNC_EVENTS) {
 		c->stops = false;
 		list_for_each_entry(block, &rt->blocks, node) {
@@ -461,7 +465,7 @@ void mqshm_conn_sync(struct mqshm_client *c, struct mqshm_client_sync_args *args
 		}
 	}
 	args->out_count = n;
-	args->out_more = c->stops || !list_empty(&c->pending);
+	args->out_more = c->stops || c->mail || !list_empty(&c->pending);
 	args->out_gen = *mqshm_client_gen(c);
 	if (!args->out_more)
 		c->synced_gen = args->out_gen;				/* [G5] */

@@ -9,6 +9,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
+#include "bus.h"
 #include "client.h"
 #include "file.h"
 #include "map.h"
@@ -45,6 +46,8 @@ static int file_release(struct inode *inode, struct file *file)
 	}
 	if (mf->notices)
 		mqshm_notice_unwatch(mf);
+	if (mf->subscriber)
+		mqshm_bus_close(mf->subscriber);
 	if (mf->rt) {
 		if (mf->holder)
 			mqshm_runtime_leave(mf->rt);
@@ -74,9 +77,13 @@ static __poll_t file_poll(struct file *file, poll_table *wait)
 	struct mqshm_file *mf = file->private_data;
 	struct mqshm_client *c = smp_load_acquire(&mf->client);
 	struct mqshm_runtime *rt = smp_load_acquire(&mf->rt);
+	/* pairs with mqshm_bus_open() */
+	struct mqshm_subscriber *sub = smp_load_acquire(&mf->subscriber);
 
 	if (c)
 		return mqshm_wait_poll(c, file, wait);
+	if (sub)
+		return mqshm_bus_poll(sub, file, wait);
 	/* pairs with mqshm_notice_watch() */
 	if (smp_load_acquire(&mf->notices))
 		return mqshm_notice_poll(mf, file, wait);
@@ -92,8 +99,13 @@ static __poll_t file_poll(struct file *file, poll_table *wait)
 
 static ssize_t file_read(struct file *file, char __user *buf, size_t bytes, loff_t *pos)
 {
-	return mqshm_notice_read(file->private_data, buf, bytes,
-				 !(file->f_flags & O_NONBLOCK));
+	struct mqshm_file *mf = file->private_data;
+	/* pairs with mqshm_bus_open() */
+	struct mqshm_subscriber *sub = smp_load_acquire(&mf->subscriber);
+	bool may_sleep = !(file->f_flags & O_NONBLOCK);
+
+	return sub ? mqshm_bus_read(sub, buf, bytes, may_sleep) :
+		     mqshm_notice_read(mf, buf, bytes, may_sleep);
 }
 
 static int file_mmap(struct file *file, struct vm_area_struct *vma)
@@ -109,11 +121,14 @@ static void file_show_fdinfo(struct seq_file *m, struct file *file)
 	struct mqshm_file *mf = file->private_data;
 	struct mqshm_client *c = smp_load_acquire(&mf->client);
 	struct mqshm_runtime *rt = smp_load_acquire(&mf->rt);
+	struct mqshm_subscriber *sub = smp_load_acquire(&mf->subscriber);
 	u64 refs, buffers;
 
 	if (!rt)
 		return;
 	seq_printf(m, "mqshm-runtime:\t%llu %s\n", rt->id, rt->name);
+	if (sub)
+		mqshm_bus_show(sub, m);
 	if (!c)
 		return;
 	mqshm_query_hand(c, &refs, &buffers);

@@ -8,6 +8,7 @@
 struct mqshm_client;
 struct mqshm_notices;
 struct mqshm_runtime;
+struct mqshm_subscriber;
 
 /**
  * struct mqshm_file - an open descriptor of /dev/mqshm
@@ -20,6 +21,7 @@ struct mqshm_runtime;
  * @seen_changes: changes of the runtime that its user knows of, for poll
  * @notices: what it watches, then it joins or binds no more; set once
  * @seen_notices: how many its user has read; protected by that log's lock
+ * @subscriber: of the runtime's message bus, then it joins and watches no more; set once
  */
 struct mqshm_file {
 	struct address_space mapping;
@@ -30,6 +32,7 @@ struct mqshm_file {
 	u64 seen_changes;
 	struct mqshm_notices *notices;
 	u64 seen_notices;
+	struct mqshm_subscriber *subscriber;
 };
 
 extern const struct file_operations mqshm_fops;

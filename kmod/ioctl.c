@@ -12,6 +12,7 @@
 
 #include "abi.h"
 #include "block.h"
+#include "bus.h"
 #include "client.h"
 #include "conn.h"
 #include "file.h"
@@ -47,6 +48,9 @@ union mqshm_args {
 	struct mqshm_ref_args ref;
 	struct mqshm_kick_args kick;
 	struct mqshm_wait_args wait;
+	struct mqshm_bus_open_args bus_open;
+	struct mqshm_bus_subscribe_args bus_subscribe;
+	struct mqshm_bus_publish_args bus_publish;
 };
 
 static int ioc_info(struct mqshm_file *mf, union mqshm_args *args)
@@ -54,7 +58,7 @@ static int ioc_info(struct mqshm_file *mf, union mqshm_args *args)
 	args->info.out_version = MQSHM_ABI_VERSION;
 	args->info.out_magic = MQSHM_MAGIC;
 	args->info.out_features = MQSHM_FEATURE_NATIVE | MQSHM_FEATURE_DIRECT_IO |
-				  MQSHM_FEATURE_MONITOR;
+				  MQSHM_FEATURE_MONITOR | MQSHM_FEATURE_BUS;
 	return 0;
 }
 
@@ -136,10 +140,36 @@ static int ioc_monitor(struct mqshm_file *mf, union mqshm_args *args)
 		return -EINVAL;
 	args->monitor.out_depth = MQSHM_NOTICES;
 	mutex_lock(&mf->lock);
-	if (!mf->client && !mf->notices)
+	if (!mf->client && !mf->notices && !mf->subscriber)
 		ret = mqshm_notice_watch(mf);
 	mutex_unlock(&mf->lock);
 	return ret;
+}
+
+static int ioc_bus_open(struct mqshm_file *mf, union mqshm_args *args)
+{
+	int ret = -EBADFD;
+
+	args->bus_open.out_reserved = 0;
+	mutex_lock(&mf->lock);
+	if (!mf->client && !mf->notices && !mf->subscriber)
+		ret = mqshm_bus_open(mf, &args->bus_open);
+	mutex_unlock(&mf->lock);
+	return ret;
+}
+
+static int ioc_bus_subscribe(struct mqshm_file *mf, union mqshm_args *args)
+{
+	/* pairs with mqshm_bus_open() */
+	struct mqshm_subscriber *sub = smp_load_acquire(&mf->subscriber);
+
+	return sub ? mqshm_bus_subscribe(sub, &args->bus_subscribe) : -EBADFD;
+}
+
+static int ioc_bus_publish(struct mqshm_file *mf, union mqshm_args *args)
+{
+	args->bus_publish.out_reserved = 0;
+	return mqshm_bus_publish(mf, &args->bus_publish);
 }
 
 static int ioc_pool_create(struct mqshm_file *mf, union mqshm_args *args)
@@ -170,7 +200,7 @@ static int ioc_client_join(struct mqshm_file *mf, union mqshm_args *args)
 	if (in_compat_syscall())
 		return -EOPNOTSUPP; /* it would tear the intent */
 	mutex_lock(&mf->lock);
-	if (mf->client || mf->notices)
+	if (mf->client || mf->notices || mf->subscriber)
 		goto out;
 	c = mqshm_client_join(mf->rt, &mf->mapping, &args->join);
 	ret = PTR_ERR_OR_ZERO(c);
@@ -377,6 +407,9 @@ static const struct mqshm_command commands[] = {
 	COMMAND(DISCONNECT, NEEDS_RUNTIME, id, ioc_disconnect),
 	COMMAND(LEASE, NEEDS_CLIENT, lease, ioc_lease, .flags = MQSHM_LEASE_F_WAIT),
 	COMMAND(WAIT, NEEDS_CLIENT, wait, ioc_wait),
+	COMMAND(BUS_OPEN, NEEDS_RUNTIME, bus_open, ioc_bus_open),
+	COMMAND(BUS_SUBSCRIBE, NEEDS_RUNTIME, bus_subscribe, ioc_bus_subscribe),
+	COMMAND(BUS_PUBLISH, NEEDS_RUNTIME, bus_publish, ioc_bus_publish),
 	LOCKED(CLIENT_SYNC, client_sync, ioc_client_sync),
 	LOCKED(CLIENT_RECOVER, id, ioc_client_recover),
 	LOCKED(PORT_END, id, ioc_port_end),

@@ -10,7 +10,9 @@
  * made them. A connection (conn.c) belongs to the runtime and goes when both of its
  * ends have let go. Control pages (region.c) are held by their object and by each
  * mapping (map.c), payload (payload.c) by its pool and each mapping. A log of notices
- * (notice.c) is there while a descriptor watches, and holds pids.
+ * (notice.c) is there while a descriptor watches, and holds pids. A subscriber of the
+ * message bus (bus.c) belongs to its descriptor; messages are held by the queues that
+ * they are in.
  *
  * What ends a client: the end of its memory, which a notifier tells (mm.c); the exit of
  * the last thread of its process, if others keep the memory (flush); the release of its
@@ -28,6 +30,7 @@
  *		mqshm_conn.lock	(spin) flags of a ring, sleepers, draining
  *		  mqshm_pool.lock	(spin) a depot
  *		users_lock	(spin) quotas
+ *	  mqshm_bus.lock	subscribers and their queues
  *	mmap_lock
  *	  mqshm_client.map_lock	page faults against revoking
  *	    i_mmap_rwsem	revoking

@@ -187,6 +187,7 @@ static struct mqshm_runtime *runtime_new(const struct mqshm_runtime_create_args 
 	INIT_LIST_HEAD(&rt->blocks);
 	INIT_LIST_HEAD(&rt->conns);
 	init_waitqueue_head(&rt->wq);
+	mqshm_bus_init(&rt->bus);
 	rt->id = mqshm_next_id();
 	strscpy(rt->name, args->name, sizeof(rt->name));
 	rt->access.uid = current_fsuid();
@@ -355,6 +356,7 @@ static int runtime_unlink(struct mqshm_runtime *rt, const unsigned int *busy)
 		return ret;
 
 	mqshm_notice_wake_table();
+	mqshm_bus_end(&rt->bus);
 	mqshm_runtime_changed(rt);
 	mqshm_runtime_put(rt);
 	return 0;

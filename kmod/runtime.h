@@ -11,6 +11,8 @@
 
 #include <linux/mqshm.h>
 
+#include "bus.h"
+
 struct mqshm_client;
 struct mqshm_conn;
 struct mqshm_notices;
@@ -90,6 +92,7 @@ struct mqshm_access {
  * @n_departed: clients settled so far
  * @memory_bytes: payload and tables of pools
  * @notices: of what happens to all that, NULL while nobody watches
+ * @bus: the message bus; it has a lock of its own
  * @changes: counts what RUNTIME_WAIT waits for; any context
  * @wq: those who wait for that
  * @drained_freed: buffers of which the last reference lay in a ring that was
@@ -130,6 +133,8 @@ struct mqshm_runtime {
 	u64 n_departed;
 	u64 memory_bytes;
 	struct mqshm_notices *notices;
+
+	struct mqshm_bus bus;
 
 	atomic64_t changes;
 	wait_queue_head_t wq;

@@ -308,6 +308,49 @@
 	FIELD(mqshm_monitor_args, flags, 4, 4) \
 	FIELD(mqshm_monitor_args, out_depth, 8, 4) \
 	FIELD(mqshm_monitor_args, reserved, 12, 4) \
+	STRUCT(mqshm_bus_open_args, 40) \
+	FIELD(mqshm_bus_open_args, size, 0, 4) \
+	FIELD(mqshm_bus_open_args, flags, 4, 4) \
+	FIELD(mqshm_bus_open_args, owner, 8, 8) \
+	FIELD(mqshm_bus_open_args, depth, 16, 4) \
+	FIELD(mqshm_bus_open_args, reserved, 20, 4) \
+	FIELD(mqshm_bus_open_args, out_id, 24, 8) \
+	FIELD(mqshm_bus_open_args, out_depth, 32, 4) \
+	FIELD(mqshm_bus_open_args, out_reserved, 36, 4) \
+	STRUCT(mqshm_bus_subscribe_args, 72) \
+	FIELD(mqshm_bus_subscribe_args, size, 0, 4) \
+	FIELD(mqshm_bus_subscribe_args, flags, 4, 4) \
+	FIELD(mqshm_bus_subscribe_args, prefix, 8, 64) \
+	STRUCT(mqshm_bus_publish_args, 128) \
+	FIELD(mqshm_bus_publish_args, size, 0, 4) \
+	FIELD(mqshm_bus_publish_args, flags, 4, 4) \
+	FIELD(mqshm_bus_publish_args, type, 8, 4) \
+	FIELD(mqshm_bus_publish_args, payload_bytes, 12, 4) \
+	FIELD(mqshm_bus_publish_args, payload, 16, 8) \
+	FIELD(mqshm_bus_publish_args, sender_block, 24, 8) \
+	FIELD(mqshm_bus_publish_args, target, 32, 8) \
+	FIELD(mqshm_bus_publish_args, target_pid, 40, 4) \
+	FIELD(mqshm_bus_publish_args, reserved, 44, 4) \
+	FIELD(mqshm_bus_publish_args, out_number, 48, 8) \
+	FIELD(mqshm_bus_publish_args, out_receivers, 56, 4) \
+	FIELD(mqshm_bus_publish_args, out_reserved, 60, 4) \
+	FIELD(mqshm_bus_publish_args, topic, 64, 64) \
+	STRUCT(mqshm_bus_message, 144) \
+	FIELD(mqshm_bus_message, bytes, 0, 4) \
+	FIELD(mqshm_bus_message, flags, 4, 4) \
+	FIELD(mqshm_bus_message, type, 8, 4) \
+	FIELD(mqshm_bus_message, payload_bytes, 12, 4) \
+	FIELD(mqshm_bus_message, number, 16, 8) \
+	FIELD(mqshm_bus_message, at_ns, 24, 8) \
+	FIELD(mqshm_bus_message, sender, 32, 8) \
+	FIELD(mqshm_bus_message, sender_block, 40, 8) \
+	FIELD(mqshm_bus_message, target, 48, 8) \
+	FIELD(mqshm_bus_message, lost, 56, 8) \
+	FIELD(mqshm_bus_message, sender_pid, 64, 4) \
+	FIELD(mqshm_bus_message, sender_uid, 68, 4) \
+	FIELD(mqshm_bus_message, target_pid, 72, 4) \
+	FIELD(mqshm_bus_message, reserved, 76, 4) \
+	FIELD(mqshm_bus_message, topic, 80, 64) \
 	STRUCT(mqshm_notice, 264) \
 	FIELD(mqshm_notice, subject, 0, 4) \
 	FIELD(mqshm_notice, change, 4, 4) \
@@ -363,5 +406,8 @@ ABI_COMMAND(RETURN, 0x51);
 ABI_COMMAND(REF, 0x52);
 ABI_COMMAND(KICK, 0x53);
 ABI_COMMAND(WAIT, 0x54);
+ABI_COMMAND(BUS_OPEN, 0x60);
+ABI_COMMAND(BUS_SUBSCRIBE, 0x61);
+ABI_COMMAND(BUS_PUBLISH, 0x62);
 
 #endif /* ABI_LAYOUT_H */

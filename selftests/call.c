@@ -165,6 +165,15 @@ void fill_wait(struct setup *s, void *args)
 	a->port_array[0] = s->ports[0];
 }
 
+void fill_bus_publish(struct setup *s, void *args)
+{
+	struct mqshm_bus_publish_args *a = args;
+
+	strcpy(a->topic, "topic");
+	a->payload = (uintptr_t)s->memory;
+	a->payload_bytes = 1;
+}
+
 static int setup_clients(struct setup *s)
 {
 	int err = pool_create(s->fds[BOUND], "pool", 64, 16, NULL);
@@ -201,10 +210,13 @@ int setup_open(struct setup *s)
 	s->fds[UNBOUND] = device_open();
 	s->fds[BOUND] = runtime_create_fd(runtime_name(), 0);
 	s->fds[CLIENT] = runtime_open_fd(runtime_name());
+	s->fds[SUBSCRIBER] = runtime_open_fd(runtime_name());
 	s->other = runtime_open_fd(runtime_name());
 	if (s->fds[UNBOUND] < 0 || s->fds[BOUND] < 0)
 		return s->fds[BOUND];
-	err = setup_clients(s);
+	err = command(s->fds[SUBSCRIBER], MQSHM_IOC_BUS_OPEN, &ARGS(bus_open));
+	if (!err)
+		err = setup_clients(s);
 	if (!err)
 		err = setup_ring(s);
 	if (!err)

@@ -9,7 +9,7 @@
 #include "mqshm_test.h"
 
 /* What a descriptor is. */
-enum state { UNBOUND, BOUND, CLIENT };
+enum state { UNBOUND, BOUND, CLIENT, SUBSCRIBER };
 
 /**
  * struct setup - a small runtime in which every command has something to do
@@ -21,7 +21,7 @@ enum state { UNBOUND, BOUND, CLIENT };
  * @buffer: leased by CLIENT
  */
 struct setup {
-	int fds[3];
+	int fds[4];
 	int other;
 	__u32 ports[4];
 	__u64 block;
@@ -64,5 +64,6 @@ void fill_return(struct setup *s, void *args);
 void fill_ref(struct setup *s, void *args);
 void fill_kick(struct setup *s, void *args);
 void fill_wait(struct setup *s, void *args);
+void fill_bus_publish(struct setup *s, void *args);
 
 #endif /* CALL_H */

@@ -76,6 +76,9 @@ BATCH(RETURN, return, fill_return, 0, buffers)
 BATCH(REF, ref, fill_ref, 0, refs)
 BATCH(KICK, kick, fill_kick, RESERVED(kick), rings)
 COMMAND(WAIT, wait, CLIENT, 0, fill_wait, 0)
+COMMAND(BUS_OPEN, bus_open, BOUND, 0, fill_nothing, RESERVED(bus_open))
+COMMAND(BUS_SUBSCRIBE, bus_subscribe, SUBSCRIBER, 0, fill_nothing, 0)
+COMMAND(BUS_PUBLISH, bus_publish, BOUND, 0, fill_bus_publish, RESERVED(bus_publish))
 
 FIXTURE_SETUP(command)
 {
@@ -180,13 +183,16 @@ TEST_F(command, pointer_to_half_a_struct)
 
 TEST_F(command, wrong_state)
 {
-	for (enum state state = UNBOUND; state <= CLIENT; state++) {
+	for (enum state state = UNBOUND; state <= SUBSCRIBER; state++) {
 		bool fits = state >= variant->needs;
 
 		if (variant->needs == UNBOUND)
 			fits = state == UNBOUND || variant->number == MQSHM_IOC_INFO ||
 			       (variant->number == MQSHM_IOC_MONITOR && state == BOUND);
-		if (variant->number == MQSHM_IOC_CLIENT_JOIN)
+		if (variant->needs == CLIENT)
+			fits = state == CLIENT;
+		if (variant->number == MQSHM_IOC_CLIENT_JOIN ||
+		    variant->number == MQSHM_IOC_BUS_OPEN)
 			fits = state == BOUND;
 		if (fits)
 			continue;

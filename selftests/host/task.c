@@ -220,6 +220,20 @@ struct task_struct *host_task_new(struct host_process *process, int nr)
 	return t;
 }
 
+/* One that goes meanwhile is none that the caller can mean. */
+struct pid *find_get_pid(int nr)
+{
+	struct pid *pid = NULL;
+	unsigned int i;
+
+	mutex_lock(&tables_lock);
+	for (i = 0; i < HOST_TASKS && !pid; i++)
+		if (READ_ONCE(host_tasks[i].nr) == nr)
+			pid = get_pid(host_tasks[i].pid);
+	mutex_unlock(&tables_lock);
+	return pid;
+}
+
 void host_task_free(struct task_struct *t)
 {
 	WRITE_ONCE(t->pid->task, NULL);

@@ -237,7 +237,6 @@ bool worker_ready(int ready_fd);
 
 /* -- start.c: block types and their parameters -------------------------------------------- */
 
-/* NULL after a message. */
 /* What can be told without a process and without the module; 0, or EXIT_FAILED. */
 int check_params(const struct worker_options *w, bool stdio);
 

@@ -227,6 +227,7 @@ struct mqshm_info_args {
 #define MQSHM_FEATURE_NATIVE	(1ULL << 0)	/* native clients */
 #define MQSHM_FEATURE_DIRECT_IO	(1ULL << 1)	/* MQSHM_JOIN_F_DIRECT_IO */
 #define MQSHM_FEATURE_MONITOR	(1ULL << 2)	/* MQSHM_IOC_MONITOR */
+#define MQSHM_FEATURE_BUS	(1ULL << 3)	/* MQSHM_IOC_BUS_* */
 
 /**
  * struct mqshm_limits - bounds of a runtime; 0 on entry means the default
@@ -483,6 +484,155 @@ struct mqshm_id_args {
 
 #define MQSHM_RING_PRODUCER	(1ULL << 32)
 
+/* -- the message bus ------------------------------------------------------- */
+
+#define MQSHM_BUS_TOPIC_LEN	64	/* the terminating NUL included */
+#define MQSHM_BUS_PAYLOAD_MAX	4096	/* bytes */
+#define MQSHM_BUS_PREFIXES_MAX	16	/* of a subscriber */
+#define MQSHM_BUS_DEPTH_DEFAULT	1024U
+
+/**
+ * struct mqshm_bus_open_args - MQSHM_IOC_BUS_OPEN: make this descriptor, which is
+ *	bound to a runtime, a subscriber of its message bus
+ * @size: of this struct
+ * @flags: 0
+ * @owner: number of a client of the caller's process, or of one of its blocks, that it
+ *	stands for; 0 for none
+ * @depth: messages that its queue takes, 0 for MQSHM_BUS_DEPTH_DEFAULT
+ * @reserved: 0
+ * @out_id: number of the subscriber, never used again: what is sent through this
+ *	descriptor bears it, and it can be the target of an answer
+ * @out_depth: messages that its queue takes
+ * @out_reserved: 0
+ *
+ * It receives nothing before MQSHM_IOC_BUS_SUBSCRIBE. Then read(2) gives messages
+ * (struct mqshm_bus_message), as many as there are and fit, and sleeps while there are
+ * none (EAGAIN with O_NONBLOCK); 0 is the end of a runtime that was removed, behind the
+ * last message. poll(2) tells of EPOLLIN, and of EPOLLHUP once the runtime was removed;
+ * each message wakes, so level and edge both work. A full queue drops its oldest message,
+ * and where messages are missing a record with MQSHM_BUS_LOST stands. When a message
+ * comes into an empty queue, the client that it stands for is told by its gen word and
+ * MQSHM_EVENT_MESSAGE.
+ *
+ * As many of the largest messages as the queue takes are charged to the caller's user.
+ * The descriptor takes no client slot, and joins and monitors no more; what it has
+ * subscribed to ends when it is closed. Needs read permission. Errors: EACCES, EBADFD
+ * (not bound, joined, a monitor, or a subscriber already), ENOENT (no such owner),
+ * EPERM (the owner is another process's), EINVAL (depth above the limit), ENOSPC (the
+ * runtime takes no more subscribers), EDQUOT, ENOMEM; of read: EINVAL (less room than
+ * MQSHM_BUS_READ_MIN), EINTR, EFAULT (what was to be copied then counts as lost).
+ */
+struct mqshm_bus_open_args {
+	__u32 size;
+	__u32 flags;
+	__u64 owner;
+	__u32 depth;
+	__u32 reserved;
+	__u64 out_id;
+	__u32 out_depth;
+	__u32 out_reserved;
+};
+
+/**
+ * struct mqshm_bus_subscribe_args - MQSHM_IOC_BUS_SUBSCRIBE: receive, from now on, what
+ *	is published under topics that begin with a prefix
+ * @size: of this struct
+ * @flags: 0
+ * @prefix: the prefix; empty for all topics
+ *
+ * A message comes once, however many of a subscriber's prefixes it has. Errors:
+ * EBADFD (not a subscriber), ENOSPC (MQSHM_BUS_PREFIXES_MAX reached).
+ */
+struct mqshm_bus_subscribe_args {
+	__u32 size;
+	__u32 flags;
+	char prefix[MQSHM_BUS_TOPIC_LEN];
+};
+
+/**
+ * struct mqshm_bus_publish_args - MQSHM_IOC_BUS_PUBLISH: send a message
+ * @size: of this struct
+ * @flags: 0
+ * @type: for the receiver
+ * @payload_bytes: size of the payload, at most MQSHM_BUS_PAYLOAD_MAX
+ * @payload: its address
+ * @sender_block: number of a block of the caller's process that sends it; 0 for none
+ * @target: number of a subscriber, block or client that alone receives it; 0 for all
+ * @target_pid: process of which subscribers alone receive it, in the caller's pid
+ *	namespace; 0 for all
+ * @reserved: 0
+ * @out_number: 1, 2, 3 ... in the order in which all receive
+ * @out_receivers: queues that it went into
+ * @out_reserved: 0
+ * @topic: not empty
+ *
+ * Through any bound descriptor. What is for a block is received by subscribers that
+ * stand for it or for its client; what is for a client also by those of its blocks.
+ * Never sleeps for a subscriber. Needs write permission, for messages change how
+ * blocks work. Errors: EACCES, ENOENT (no such target, or sender_block), EPERM
+ * (sender_block is another process's), EFAULT, ENOMEM.
+ */
+struct mqshm_bus_publish_args {
+	__u32 size;
+	__u32 flags;
+	__u32 type;
+	__u32 payload_bytes;
+	__u64 payload;
+	__u64 sender_block;
+	__u64 target;
+	__u32 target_pid;
+	__u32 reserved;
+	__u64 out_number;
+	__u32 out_receivers;
+	__u32 out_reserved;
+	char topic[MQSHM_BUS_TOPIC_LEN];
+};
+
+#define MQSHM_BUS_LOST	(1U << 0)	/* the queue was full: messages are missing here */
+
+/**
+ * struct mqshm_bus_message - a message as it is read
+ * @bytes: of this record with its payload, a multiple of 8
+ * @flags: MQSHM_BUS_*
+ * @type: as it was published
+ * @payload_bytes: size of the payload
+ * @number: as its publisher was told; LOST: of the last message missing
+ * @at_ns: when it was published; never before the message before it
+ * @sender: number of the subscriber whose descriptor it was sent through, 0 if that was
+ *	none
+ * @sender_block: block of the sender's that sent it, or 0
+ * @target: as it was published
+ * @lost: LOST: how many messages are missing, else 0
+ * @sender_pid: process that sent it, in the reader's pid namespace, 0 if not visible
+ * @sender_uid: user that sent it
+ * @target_pid: process that it is for, 0 if for none
+ * @reserved: 0
+ * @topic: as it was published; LOST: empty
+ *
+ * The payload follows, and zeros up to @bytes. Times and all of the sender come from
+ * the kernel.
+ */
+struct mqshm_bus_message {
+	__u32 bytes;
+	__u32 flags;
+	__u32 type;
+	__u32 payload_bytes;
+	__u64 number;
+	__u64 at_ns;
+	__u64 sender;
+	__u64 sender_block;
+	__u64 target;
+	__u64 lost;
+	__u32 sender_pid;
+	__u32 sender_uid;
+	__u32 target_pid;
+	__u32 reserved;
+	char topic[MQSHM_BUS_TOPIC_LEN];
+};
+
+/* Room that every read needs: of the largest message. */
+#define MQSHM_BUS_READ_MIN	(sizeof(struct mqshm_bus_message) + MQSHM_BUS_PAYLOAD_MAX)
+
 /* -- commands for clients ------------------------------------------------ */
 
 #define MQSHM_ROLE_STANDALONE	0
@@ -533,6 +683,7 @@ struct mqshm_client_join_args {
 
 #define MQSHM_EVENT_ATTACH	1	/* an end of a ring is the client's now */
 #define MQSHM_EVENT_STOP	2	/* the block shall end */
+#define MQSHM_EVENT_MESSAGE	3	/* a subscriber that stands for the client has messages */
 
 /**
  * struct mqshm_event - one thing a client learns by MQSHM_IOC_CLIENT_SYNC
@@ -791,6 +942,9 @@ struct mqshm_wait_args {
 #define MQSHM_IOC_REF			_IO(MQSHM_IOC_TYPE, 0x52)
 #define MQSHM_IOC_KICK			_IO(MQSHM_IOC_TYPE, 0x53)
 #define MQSHM_IOC_WAIT			_IO(MQSHM_IOC_TYPE, 0x54)
+#define MQSHM_IOC_BUS_OPEN		_IO(MQSHM_IOC_TYPE, 0x60)
+#define MQSHM_IOC_BUS_SUBSCRIBE		_IO(MQSHM_IOC_TYPE, 0x61)
+#define MQSHM_IOC_BUS_PUBLISH		_IO(MQSHM_IOC_TYPE, 0x62)
 
 /*
  * poll(2) on a client's descriptor, from the process that joined (others get

@@ -40,6 +40,16 @@ static inline void bitmap_zero(unsigned long *map, unsigned int bits)
 	memset(map, 0, BITS_TO_LONGS(bits) * sizeof(long));
 }
 
+static inline bool bitmap_empty(const unsigned long *map, unsigned int bits)
+{
+	unsigned int i;
+
+	for (i = 0; i < BITS_TO_LONGS(bits); i++)
+		if (map[i])
+			return false;
+	return true;
+}
+
 static inline void bitmap_fill(unsigned long *map, unsigned int bits)
 {
 	memset(map, 0xff, BITS_TO_LONGS(bits) * sizeof(long));

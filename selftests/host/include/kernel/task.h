@@ -93,6 +93,7 @@ enum pid_type { PIDTYPE_TGID };
 
 struct pid *get_pid(struct pid *pid);
 void put_pid(struct pid *pid);
+struct pid *find_get_pid(int nr);
 
 static inline struct pid *task_pid(struct task_struct *task)
 {
