@@ -43,7 +43,7 @@ $(B)/lib/libmqshm.pc: lib/libmqshm.pc.in FORCE
 all:: $(LIB_STATIC) $(LIB_SHARED) $(B)/lib/libmqshm.pc
 
 install:: $(LIB_STATIC) $(LIB_SHARED) $(B)/lib/libmqshm.pc
-	install -Dm644 -t $(DESTDIR)$(INCLUDEDIR) include/mqshm.h include/mqshm_block.h include/mqshm_manager.h
+	install -Dm644 -t $(DESTDIR)$(INCLUDEDIR) $(wildcard include/*.h)
 	install -Dm644 $(LIB_STATIC) $(DESTDIR)$(LIBDIR)/libmqshm.a
 	install -Dm755 $(LIB_SHARED) $(DESTDIR)$(LIBDIR)/libmqshm.so.$(LIB_VERSION)
 	ln -sf libmqshm.so.$(LIB_VERSION) $(DESTDIR)$(LIBDIR)/libmqshm.so.$(LIB_MAJOR)

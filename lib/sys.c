@@ -16,7 +16,7 @@
 
 int mqshm_sys_open(void)
 {
-	/* only reading from a monitor looks at O_NONBLOCK */
+	/* only reading from a monitor or subscriber looks at O_NONBLOCK */
 	int fd = open(DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd >= 0)

@@ -16,7 +16,7 @@ int mqshm_sys_open(void);
 int mqshm_sys_ioctl(int fd, unsigned int cmd, void *args);
 void mqshm_sys_close(int fd);
 /*
- * Bytes read from a monitor, by @deadline_ns (MQSHM_NO_WAIT, MQSHM_FOREVER); 0 at its
+ * Bytes read from a monitor or subscriber, by @deadline_ns (MQSHM_NO_WAIT, MQSHM_FOREVER); 0 at its
  * end; -EAGAIN (MQSHM_NO_WAIT), -ETIMEDOUT, -EINTR.
  */
 int mqshm_sys_read(int fd, void *buffer, size_t bytes, uint64_t deadline_ns);

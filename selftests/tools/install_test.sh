@@ -29,6 +29,7 @@ test_install() {
 /usr/include/linux/mqshm.h
 /usr/include/mqshm.h
 /usr/include/mqshm_block.h
+/usr/include/mqshm_bus.h
 /usr/include/mqshm_manager.h
 /usr/lib/libmqshm.a
 /usr/lib/libmqshm.so
@@ -79,11 +80,13 @@ compiles() {
 test_headers() {
 	compiles gcc -x c -std=c99 -pedantic mqshm.h
 	compiles gcc -x c -std=c99 -pedantic mqshm_block.h
+	compiles gcc -x c -std=c99 -pedantic mqshm_bus.h
 	compiles gcc -x c -std=c99 -pedantic mqshm_manager.h
 	compiles gcc -x c -std=c99 -pedantic linux/mqshm.h
 	compiles g++ -x c++ -std=c++11 mqshm.h
 	compiles g++ -x c++ -std=c++20 mqshm.h
 	compiles g++ -x c++ -std=c++20 mqshm_block.h
+	compiles g++ -x c++ -std=c++20 mqshm_bus.h
 	compiles g++ -x c++ -std=c++20 mqshm_manager.h
 }
 
