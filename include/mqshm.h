@@ -148,6 +148,18 @@ int mqshm_pool_create(struct mqshm_runtime *rt, const char *name,
  */
 int mqshm_connect(struct mqshm_runtime *rt, const char *from, const char *to, uint64_t *id); /* MT-Safe */
 
+/**
+ * struct mqshm_connect_options - how to connect; all zero is what mqshm_connect() does
+ * @policy: MQSHM_POLICY_*: what the producer does when the queue is full
+ */
+struct mqshm_connect_options {
+	uint32_t policy;
+};
+
+/* The same with @options, NULL for the defaults. */
+int mqshm_connect_with(struct mqshm_runtime *rt, const char *from, const char *to,
+		       const struct mqshm_connect_options *options, uint64_t *id); /* MT-Safe */
+
 /* Take a connection away: what is queued is still delivered. -ENOENT, -EACCES. */
 int mqshm_disconnect(struct mqshm_runtime *rt, uint64_t id); /* MT-Safe */
 
@@ -439,7 +451,8 @@ int mqshm_buffer_make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
  * @buf: consumed (none afterwards) on success, untouched on error
  * @flags: MQSHM_MORE or 0
  *
- * All or nothing. -EAGAIN a ring is full; -ENOTCONN no connection (an optional
+ * All or nothing, but for connections that drop (MQSHM_POLICY_DROP_*): one of those that
+ * is full drops a message, and counts it. -EAGAIN a ring is full; -ENOTCONN no connection (an optional
  * port discards and succeeds); -EPIPE the end was announced.
  */
 int mqshm_port_push(struct mqshm_port *p, struct mqshm_buffer *buf, uint32_t flags); /* MT-Unsafe race:client */
@@ -468,7 +481,7 @@ bool mqshm_port_has_input(struct mqshm_port *p); /* MT-Unsafe race:client */
 size_t mqshm_port_input_size(struct mqshm_port *p); /* MT-Unsafe race:client */
 /* Every connection it had ended by announcement, and all was read. */
 bool mqshm_port_ended(struct mqshm_port *p); /* MT-Unsafe race:client */
-/* Whether a push would find room in every ring. */
+/* Whether a push would find room in every ring that does not drop. */
 bool mqshm_port_has_room(struct mqshm_port *p); /* MT-Unsafe race:client */
 /* Connections lost so far by death, and by being taken away. */
 uint64_t mqshm_port_deaths(const struct mqshm_port *p); /* MT-Unsafe race:client */

@@ -247,8 +247,9 @@ int mqshm_manager_kill_client(struct mqshm_manager *m, uint64_t client_id); /* M
 
 /* -- the graph -------------------------------------------------------------------- */
 
-/* As mqshm_connect() and mqshm_disconnect(). */
+/* As mqshm_connect_with() and mqshm_disconnect(). */
 int mqshm_manager_connect(struct mqshm_manager *m, const char *from, const char *to,
+			  const struct mqshm_connect_options *options,
 			  uint64_t *id); /* MT-Unsafe race:manager */
 int mqshm_manager_disconnect(struct mqshm_manager *m, uint64_t id); /* MT-Unsafe race:manager */
 /* Number of the connection between two ends, given as for mqshm_connect(). -ENOENT. */

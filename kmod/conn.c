@@ -160,7 +160,8 @@ static void conn_publish(struct mqshm_conn *conn, struct mqshm_port *const ports
 
 	lockdep_assert_held(&rt->lock);
 	conn->id = mqshm_next_id();
-	WRITE_ONCE(*conn->flags, ports[MQSHM_DIR_OUT]->ended ? MQSHM_RING_EOF : 0);
+	WRITE_ONCE(*conn->flags,
+		   conn->policy | (ports[MQSHM_DIR_OUT]->ended ? MQSHM_RING_EOF : 0));
 	list_add_tail(&conn->node, &rt->conns);
 	rt->n_conns++;
 	for (dir = MQSHM_DIR_IN; dir <= MQSHM_DIR_OUT; dir++) {
@@ -209,23 +210,38 @@ static int conn_connect_locked(struct mqshm_conn *conn, struct mqshm_connect_arg
 	return 0;
 }
 
+/* Those of a ring's flags that say what its connection was made with. */
+static int connect_policy(const struct mqshm_connect_args *args, u32 *policy)
+{
+	switch (args->policy) {
+	case MQSHM_POLICY_BLOCK:
+		*policy = 0;
+		return 0;
+	case MQSHM_POLICY_DROP_NEWEST:
+		*policy = MQSHM_RING_DROP_NEWEST;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
 static bool connect_names_valid(const struct mqshm_connect_args *args)
 {
 	return mqshm_name_valid(args->from_block, sizeof(args->from_block), 0) &&
 	       mqshm_name_valid(args->from_port, sizeof(args->from_port), 0) &&
 	       mqshm_name_valid(args->to_block, sizeof(args->to_block), 0) &&
-	       mqshm_name_valid(args->to_port, sizeof(args->to_port), 0) &&
-	       !args->reserved;
+	       mqshm_name_valid(args->to_port, sizeof(args->to_port), 0);
 }
 
 int mqshm_conn_connect(struct mqshm_runtime *rt, struct mqshm_connect_args *args)
 {
-	u32 depth = 0, page = 0;
+	u32 depth = 0, page = 0, policy;
 	struct mqshm_wakes wakes;
 	struct mqshm_conn *conn;
 	int ret;
 
-	if (!connect_names_valid(args))
+	ret = connect_policy(args, &policy);
+	if (ret || !connect_names_valid(args))
 		return -EINVAL;
 	ret = mqshm_runtime_permission(rt, MQSHM_MAY_CHANGE);
 	if (ret)
@@ -233,6 +249,7 @@ int mqshm_conn_connect(struct mqshm_runtime *rt, struct mqshm_connect_args *args
 	conn = conn_new(rt);
 	if (IS_ERR(conn))
 		return PTR_ERR(conn);
+	conn->policy = policy;
 	mqshm_wakes_init(&wakes);
 
 	for (;;) {
@@ -317,6 +334,7 @@ static void conn_remove(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 	lockdep_assert_held(&rt->lock);
 	rt->totals.messages += READ_ONCE(mqshm_ring_producer(conn)->tail);
 	rt->totals.bytes += READ_ONCE(mqshm_ring_producer(conn)->bytes);
+	rt->totals.dropped += READ_ONCE(mqshm_ring_producer(conn)->dropped);
 	RCU_INIT_POINTER(rt->rings[conn->ring], NULL);
 	list_del(&conn->node);
 	rt->n_conns--;

@@ -57,8 +57,9 @@ struct mqshm_end {
 /**
  * struct mqshm_conn - a connection: one ring with one producer and one consumer
  * @rcu: looked up under RCU
- * @rt: constant, as are the next eight
+ * @rt: constant, as are the next nine
  * @id: never used again
+ * @policy: those of its flags that say what it was made with
  * @ring: number of the ring
  * @depth: messages it takes; kept by the producer
  * @shift: it has 1 << shift slots
@@ -77,6 +78,7 @@ struct mqshm_conn {
 	struct rcu_head rcu;
 	struct mqshm_runtime *rt;
 	u64 id;
+	u32 policy;
 	u32 ring;
 	u32 depth;
 	u32 shift;

@@ -94,6 +94,7 @@ static void totals_add_conns(struct mqshm_runtime *rt, struct mqshm_totals *tota
 	list_for_each_entry(conn, &rt->conns, node) {
 		totals->messages += READ_ONCE(mqshm_ring_producer(conn)->tail);
 		totals->bytes += READ_ONCE(mqshm_ring_producer(conn)->bytes);
+		totals->dropped += READ_ONCE(mqshm_ring_producer(conn)->dropped);
 	}
 }
 
@@ -131,6 +132,7 @@ static void query_runtime(struct query *q, struct mqshm_runtime *rt)
 	r->settled = totals.settled;
 	r->ioctls = totals.ioctls;
 	memcpy(r->name, rt->name, sizeof(r->name));
+	r->dropped = totals.dropped;
 }
 
 static void query_pool(struct query *q, struct mqshm_pool *pool)
@@ -226,6 +228,7 @@ static void query_conn(struct query *q, const struct mqshm_conn *conn)
 	r->messages = READ_ONCE(mqshm_ring_producer(conn)->tail);
 	r->bytes = READ_ONCE(mqshm_ring_producer(conn)->bytes);
 	r->created_ns = conn->created_ns;
+	r->dropped = READ_ONCE(mqshm_ring_producer(conn)->dropped);
 }
 
 static void query_departed(struct query *q, const struct mqshm_departed *entry)

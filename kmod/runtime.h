@@ -48,6 +48,7 @@ struct mqshm_totals {
 	u64 freed;
 	u64 messages;
 	u64 bytes;
+	u64 dropped;
 	u64 settled;
 	u64 ioctls;
 };

@@ -27,18 +27,35 @@ uint64_t mqshm_port_disconnects(const struct mqshm_port *p)
 
 /* -- output ----------------------------------------------------------------- */
 
-/* Messages that every ring takes, at most @need. */
+/* Messages that every ring takes or drops, at most @need. */
 static size_t port_room(struct mqshm_port *p, size_t need)
 {
 	size_t i, room = need < MQSHM_DEPTH_MAX ? need : MQSHM_DEPTH_MAX;
 
 	for (i = 0; i < p->n_rings && room; i++) {
-		uint32_t n = proto_room(&p->rings[i]->tx, (uint32_t)room);
+		uint32_t n;
 
+		if (p->rings[i]->drops)
+			continue;
+		n = proto_room(&p->rings[i]->tx, (uint32_t)room);
 		if (n < room)
 			room = n;
 	}
 	return room;
+}
+
+/* How many rings get the next message; those that drop and are full are passed over. */
+__attribute__((noinline)) static size_t port_choose(struct mqshm_port *p)
+{
+	size_t i, takers = 0;
+
+	for (i = 0; i < p->n_rings; i++) {
+		struct ring *k = p->rings[i];
+
+		k->passed_over = k->drops && !proto_room(&k->tx, 1);
+		takers += !k->passed_over;
+	}
+	return takers;
 }
 
 /* Some ring's flags ask for something: tells the kernel once for all of them. */
@@ -81,23 +98,36 @@ static void port_hold_back(struct mqshm_port *p)
 	p->client->pending = true;
 }
 
-/* Needs room in every ring. */
+static inline void ring_push(struct mqshm_port *p, struct ring *k,
+			     const struct mqshm_buffer *buf)
+{
+	if (unlikely(k->passed_over)) {
+		proto_bump(*k->tx.dropped, 1);
+		p->overrun = true;
+		return;
+	}
+	proto_push(&p->client->cells, &k->tx, buf->number, buf->length);
+}
+
+/* Needs room in every ring that does not drop. */
 static inline int push_one(struct mqshm_port *p, struct mqshm_buffer *buf)
 {
 	struct mqshm_client *c = p->client;
 	struct pool *pool = mqshm_buffer_pool(c, buf);
-	size_t i;
+	size_t i, takers = unlikely(p->n_dropping) ? port_choose(p) : p->n_rings;
 
 	if (unlikely(!pool))
 		return -EINVAL;
-	if (p->n_rings > 1) {
-		int r = mqshm_buffer_dup(c, pool, buf->number, (uint32_t)p->n_rings - 1);
+	if (takers > 1) {
+		int r = mqshm_buffer_dup(c, pool, buf->number, (uint32_t)takers - 1);
 
 		if (r)
 			return r;
 	}
 	for (i = 0; i < p->n_rings; i++)
-		proto_push(&c->cells, &p->rings[i]->tx, buf->number, buf->length);
+		ring_push(p, p->rings[i], buf);
+	if (unlikely(!takers))
+		mqshm_buffer_drop(c, pool, buf->number);
 	proto_bump(p->messages, 1);
 	proto_bump(p->bytes, buf->length);
 	buf->number = MQSHM_NO_BUFFER;
@@ -149,13 +179,15 @@ static ssize_t push_many(struct mqshm_port *p, struct mqshm_buffer *bufs, size_t
 		client_nothing_now(c);
 		return -EAGAIN;
 	}
+	p->overrun = false;
 	for (i = 0; i < room && !r; i++)
 		r = push_one(p, &bufs[i]);
 	if (c->dead)
 		return -ESHUTDOWN;
 	if (r)
 		i--;
-	if (i && flags & MQSHM_MORE) {
+	/* who drops is told to go on and never waits: the consumer may be asleep */
+	if (i && flags & MQSHM_MORE && likely(!p->overrun)) {
 		port_hold_back(p);
 	} else if (i) {
 		port_flush(p);

@@ -14,6 +14,8 @@
  * @rings: array[@n_rings] of attached rings, room for @rings_room
  * @n_rings: their number
  * @rings_room: room in @rings
+ * @n_dropping: output: rings that drop
+ * @overrun: output: the push that is under way dropped something
  * @turn: input: ring to be served next
  * @burst: input: messages taken from it in a row
  * @number: of the port
@@ -36,6 +38,8 @@ struct mqshm_port {
 	struct ring **rings;
 	size_t n_rings;
 	size_t rings_room;
+	size_t n_dropping;
+	bool overrun;
 	size_t turn;
 	uint32_t burst;
 	uint32_t number;

@@ -130,6 +130,7 @@ struct proto_client {
  * @slots: 1 << @shift slots
  * @tail: cursor, next slot to fill
  * @bytes: payload bytes pushed so far
+ * @dropped: messages for which it had no room so far
  * @head: the consumer's published cursor
  * @flags: MQSHM_RING_*
  * @mask: slots - 1
@@ -142,6 +143,7 @@ struct proto_tx {
 	uint64_t *slots;
 	uint64_t *tail;
 	uint64_t *bytes;
+	uint64_t *dropped;
 	const uint64_t *head;
 	const uint32_t *flags;
 	uint64_t mask;

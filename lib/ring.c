@@ -77,10 +77,12 @@ static void ring_prepare(struct mqshm_client *c, struct ring *k,
 	uint64_t mask = (1ULL << ev->shift) - 1;
 
 	if (k->out) {
+		k->drops = __atomic_load_n(flags, __ATOMIC_RELAXED) & RING_DROPS;
 		k->tx = (struct proto_tx) {
 			.slots = (uint64_t *)k->producer->slots,
 			.tail = (uint64_t *)&k->producer->tail,
 			.bytes = (uint64_t *)&k->producer->bytes,
+			.dropped = (uint64_t *)&k->producer->dropped,
 			.head = (uint64_t *)&k->consumer->head,
 			.flags = flags,
 			.mask = mask,
@@ -163,6 +165,7 @@ static int ring_new(struct mqshm_client *c, struct mqshm_port *p,
 	ring_prepare(c, k, ev);
 	c->rings[c->n_rings++] = k;
 	p->rings[p->n_rings++] = k;
+	p->n_dropping += k->drops;
 	return 0;
 }
 
@@ -208,6 +211,7 @@ __attribute__((cold)) void mqshm_ring_detach(struct mqshm_client *c, struct ring
 	end_detach(c, k->number, k->out);
 	list_remove(c->rings, &c->n_rings, k);
 	list_remove(p->rings, &p->n_rings, k);
+	p->n_dropping -= k->drops;
 	p->burst = 0;
 	if (p->turn >= p->n_rings)
 		p->turn = 0;

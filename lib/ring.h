@@ -11,6 +11,8 @@ struct mqshm_port;
 /* The producer does something about these, and about these the consumer. */
 #define RING_TX_ASKS	(MQSHM_RING_SLEEPING | MQSHM_RING_CLOSED)
 #define RING_RX_ASKS	MQSHM_RING_PSLEEPING
+/* Its producer does not wait for room. */
+#define RING_DROPS	MQSHM_RING_DROP_NEWEST
 /* Nothing comes any more. */
 #define RING_ENDS	(MQSHM_RING_EOF | MQSHM_RING_DEAD | MQSHM_RING_DISCONNECTED | \
 			 MQSHM_RING_CLOSED)
@@ -20,6 +22,8 @@ struct mqshm_port;
  * @tx: producer's end, if @out
  * @rx: consumer's end, if not
  * @out: which of them
+ * @drops: producer's end: does not wait for room, by its policy
+ * @passed_over: producer's end: does not get the message that is being pushed
  * @held_back: pushes that were not flushed, or pops not published
  * @unpublished: pops since the head was published
  * @publish_every: when to publish it
@@ -36,6 +40,8 @@ struct ring {
 		struct proto_rx rx;
 	};
 	bool out;
+	bool drops;
+	bool passed_over;
 	bool held_back;
 	uint32_t unpublished;
 	uint32_t publish_every;

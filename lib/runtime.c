@@ -312,9 +312,19 @@ static int end_parse(struct mqshm_runtime *rt, const char *text, uint32_t direct
 
 int mqshm_connect(struct mqshm_runtime *rt, const char *from, const char *to, uint64_t *id)
 {
+	return mqshm_connect_with(rt, from, to, NULL, id);
+}
+
+int mqshm_connect_with(struct mqshm_runtime *rt, const char *from, const char *to,
+		       const struct mqshm_connect_options *options, uint64_t *id)
+{
+	static const struct mqshm_connect_options defaults;
 	struct mqshm_connect_args args = { .size = sizeof(args) };
 	int r;
 
+	if (!options)
+		options = &defaults;
+	args.policy = options->policy;
 	r = end_parse(rt, from, MQSHM_DIR_OUT, args.from_block, args.from_port);
 	if (!r)
 		r = end_parse(rt, to, MQSHM_DIR_IN, args.to_block, args.to_port);

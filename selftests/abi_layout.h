@@ -26,7 +26,8 @@
 	STRUCT(mqshm_ring_producer, 128) \
 	FIELD(mqshm_ring_producer, tail, 0, 8) \
 	FIELD(mqshm_ring_producer, bytes, 8, 8) \
-	FIELD(mqshm_ring_producer, reserved, 16, 112) \
+	FIELD(mqshm_ring_producer, dropped, 16, 8) \
+	FIELD(mqshm_ring_producer, reserved, 24, 104) \
 	STRUCT(mqshm_ring_consumer, 256) \
 	FIELD(mqshm_ring_consumer, phead, 0, 8) \
 	FIELD(mqshm_ring_consumer, reserved0, 8, 120) \
@@ -108,7 +109,7 @@
 	FIELD(mqshm_connect_args, to_port, 168, 32) \
 	FIELD(mqshm_connect_args, out_id, 200, 8) \
 	FIELD(mqshm_connect_args, out_which, 208, 4) \
-	FIELD(mqshm_connect_args, reserved, 212, 4) \
+	FIELD(mqshm_connect_args, policy, 212, 4) \
 	STRUCT(mqshm_id_args, 16) \
 	FIELD(mqshm_id_args, size, 0, 4) \
 	FIELD(mqshm_id_args, flags, 4, 4) \
@@ -206,7 +207,7 @@
 	STRUCT(mqshm_record, 8) \
 	FIELD(mqshm_record, kind, 0, 4) \
 	FIELD(mqshm_record, bytes, 4, 4) \
-	STRUCT(mqshm_runtime_record, 184) \
+	STRUCT(mqshm_runtime_record, 192) \
 	FIELD(mqshm_runtime_record, head, 0, 8) \
 	FIELD(mqshm_runtime_record, id, 8, 8) \
 	FIELD(mqshm_runtime_record, magic, 16, 8) \
@@ -230,6 +231,7 @@
 	FIELD(mqshm_runtime_record, settled, 136, 8) \
 	FIELD(mqshm_runtime_record, ioctls, 144, 8) \
 	FIELD(mqshm_runtime_record, name, 152, 32) \
+	FIELD(mqshm_runtime_record, dropped, 184, 8) \
 	STRUCT(mqshm_pool_record, 88) \
 	FIELD(mqshm_pool_record, head, 0, 8) \
 	FIELD(mqshm_pool_record, pool, 8, 4) \
@@ -277,7 +279,7 @@
 	FIELD(mqshm_port_record, depth, 24, 4) \
 	FIELD(mqshm_port_record, ended, 28, 4) \
 	FIELD(mqshm_port_record, name, 32, 32) \
-	STRUCT(mqshm_connection_record, 80) \
+	STRUCT(mqshm_connection_record, 88) \
 	FIELD(mqshm_connection_record, head, 0, 8) \
 	FIELD(mqshm_connection_record, id, 8, 8) \
 	FIELD(mqshm_connection_record, from_block, 16, 8) \
@@ -291,6 +293,7 @@
 	FIELD(mqshm_connection_record, messages, 56, 8) \
 	FIELD(mqshm_connection_record, bytes, 64, 8) \
 	FIELD(mqshm_connection_record, created_ns, 72, 8) \
+	FIELD(mqshm_connection_record, dropped, 80, 8) \
 	STRUCT(mqshm_departed_record, 128) \
 	FIELD(mqshm_departed_record, head, 0, 8) \
 	FIELD(mqshm_departed_record, id, 8, 8) \

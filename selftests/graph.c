@@ -86,7 +86,12 @@ static void split_name(const char *whole, char *block, char *port, const char *f
 
 int graph_connect(int fd, const char *from, const char *to, uint64_t *id)
 {
-	struct mqshm_connect_args args = ARGS(connect);
+	return graph_connect_as(fd, from, to, ARGS(connect), id);
+}
+
+int graph_connect_as(int fd, const char *from, const char *to, struct mqshm_connect_args args,
+		     uint64_t *id)
+{
 	int err;
 
 	split_name(from, args.from_block, args.from_port, "out");

@@ -50,6 +50,9 @@ void node_close(struct node *n);
 
 /* Connects two blocks ("block" or "block:port"). */
 int graph_connect(int fd, const char *from, const char *to, uint64_t *id);
+/* With the flags and the policy of @args. */
+int graph_connect_as(int fd, const char *from, const char *to, struct mqshm_connect_args args,
+		     uint64_t *id);
 /* Waits until a block of that name is there; -ETIMEDOUT. */
 int graph_wait_block(int fd, const char *name, unsigned int ms);
 

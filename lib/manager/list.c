@@ -8,9 +8,9 @@
 #include "manager.h"
 
 int mqshm_manager_connect(struct mqshm_manager *m, const char *from, const char *to,
-			  uint64_t *id)
+			  const struct mqshm_connect_options *options, uint64_t *id)
 {
-	return mqshm_connect(m->rt, from, to, id);
+	return mqshm_connect_with(m->rt, from, to, options, id);
 }
 
 int mqshm_manager_disconnect(struct mqshm_manager *m, uint64_t id)

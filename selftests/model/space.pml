@@ -3,7 +3,8 @@
  * Waiting for space: a producer that sleeps because its ring is full, and a
  * consumer that says lazily what it has popped, beside the mirrored handshake
  * (a consumer that sleeps because its ring is empty, a producer that flushes
- * lazily).  Either dies, with or without a successor for the consumer.
+ * lazily).  Either dies, with or without a successor for the consumer.  With
+ * -DDROP the producer never waits: what finds the ring full is dropped.
  *
  * Shown: no state in which both sleep, and with -DNP -f no run in which
  * nothing is popped any more while both live.
@@ -207,7 +208,12 @@ top:
 		fi
 
 	:: atomic { hand && !(flags[OUT] & CLOSED) && !HAS_ROOM(OUT) -> skip }
+#ifndef MUT_DROP_NO_FLUSH
 		quiesce(c);
+#endif
+#ifdef DROP
+		goto top;
+#endif
 		if
 		:: goto top						/* spin */
 		:: wait_for_space(c)

@@ -385,9 +385,12 @@ test_connect() {
 	want 0 "PID Name Blocks Status" "src_proc src" "amp_proc amp" "From To Buffers Bytes" "src:out amp:in 0 0B" \
 		"4K 4K 256 256" -- sh -c 'mqtool list --runtime t | tr -s " "'
 	does "list --long shows more"
-	want 0 "Held Ioctls Sleeps User" "Queued Depth State Id" "src:out amp:in 0 0B 0 256 open" -- \
+	want 0 "Held Ioctls Sleeps User" "Dropped Queued Depth Policy State Id" "src:out amp:in 0 0B 0 0 256 block open" -- \
 		sh -c 'mqtool list --runtime t --long | tr -s " "'
+	refused "connect with a policy that is none" 2 "--policy wait: there is no such policy; there are block and drop-newest" -- \
+		mqtool connect --from src:out --to amp:in --policy wait
 	does "list --json carries what the tables show"
+	same '["block",0]' "$(json '.connections[0] | [.policy, .dropped]' --runtime t | tr -d ' ')" "policy, dropped"
 	same '["0x6d71736864617461",1,4,4,2,7,true]' "$(json '[.runtime.magic, .runtime.version,
 		((.clients, .blocks, .connections, .ports) | length),
 		([.clients[] | .pid > 1 and .uid == 0 and .role == "standalone"] | all)]' --runtime t)" \

@@ -11,12 +11,24 @@
  * @runtime: --runtime
  * @from: --from
  * @to: --to
+ * @with: all that is optional
  */
 struct connect_options {
 	const char *runtime;
 	const char *from;
 	const char *to;
+	struct mqshm_connect_options with;
 };
+
+#define KEY_POLICY	'p'
+
+static bool policy_parse(const char *word, uint32_t *policy)
+{
+	for (*policy = MQSHM_POLICY_BLOCK; policy_name(*policy); ++*policy)
+		if (!strcmp(word, policy_name(*policy)))
+			return true;
+	return false;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -31,6 +43,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 't':
 		o->to = arg;
+		return 0;
+	case KEY_POLICY:
+		if (!policy_parse(arg, &o->with.policy))
+			argp_error(state, "--policy %s: there is no such policy; there are block and drop-newest", arg);
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "%s: what is this? it is --from BLOCK:PORT --to BLOCK:PORT", arg);
@@ -63,7 +79,7 @@ static int explain(struct mqshm_manager *m, const char *name, const struct conne
 static int do_connect(struct mqshm_manager *m, const char *name, const struct connect_options *o)
 {
 	uint64_t id;
-	int error = mqshm_manager_connect(m, o->from, o->to, &id);
+	int error = mqshm_manager_connect(m, o->from, o->to, &o->with, &id);
 
 	switch (error) {
 	case 0:
@@ -88,13 +104,17 @@ int command_connect(int argc, char **argv)
 		OPTION_RUNTIME,
 		{ "from", 'f', "BLOCK:PORT", 0, "An output; BLOCK alone if it has only one", 0 },
 		{ "to", 't', "BLOCK:PORT", 0, "An input; BLOCK alone if it has only one", 0 },
+		{ "policy", KEY_POLICY, "POLICY", 0, "When the queue is full: block (the default): "
+		  "the output waits; drop-newest: it leaves this input out, and the others get "
+		  "the message", 0 },
 		{ 0 }
 	};
 	static const struct argp argp = {
 		options, parse, "--from BLOCK:PORT --to BLOCK:PORT",
 		"Joins an output to an input, also while data flows."
 		"\vAn output may feed many inputs, each gets everything; an input takes many outputs.\n\n"
-		"  mqtool connect --from src1:out --to amp1:in", NULL, NULL, NULL
+		"  mqtool connect --from src1:out --to amp1:in\n"
+		"  mqtool connect --from src1:out --to view:in --policy drop-newest", NULL, NULL, NULL
 	};
 	struct connect_options o = { 0 };
 	struct mqshm_manager *manager;

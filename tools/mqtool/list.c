@@ -219,20 +219,21 @@ static char *ring_state(uint32_t flags)
 
 static void print_connections(const struct mqshm_snapshot *snap, bool wide)
 {
-	static const char *const titles[] = { "From", "To", "Buffers", "Bytes", "Queued", "Depth",
-		"State", "Id" };
-	static const size_t widths[] = { 12, 12, 11, 11, 8, 8, 15, 0 };
+	static const char *const titles[] = { "From", "To", "Buffers", "Bytes", "Dropped", "Queued",
+		"Depth", "Policy", "State", "Id" };
+	static const size_t widths[] = { 12, 12, 11, 11, 9, 8, 8, 13, 15, 0 };
 	struct table t;
 
-	table_start(&t, titles, widths, 4, 8, wide);
+	table_start(&t, titles, widths, 5, 10, wide);
 	for (size_t i = 0; i < snap->n_connections; i++) {
 		const struct mqshm_connection_record *c = &snap->connections[i];
 		char *cells[] = { graph_port_label(snap, c->from_port),
 			graph_port_label(snap, c->to_port), number(c->messages),
-			show_bytes(c->bytes), number(c->queued), number(c->depth),
+			show_bytes(c->bytes), number(c->dropped), number(c->queued),
+			number(c->depth), text("%s", policy_name(ring_policy(c->flags))),
 			ring_state(c->flags), number(c->id) };
 
-		table_row(&t, cells, 8);
+		table_row(&t, cells, 10);
 	}
 	table_print(&t, "Connections");
 }

@@ -27,6 +27,18 @@ static const char *role_name(uint32_t role)
 	return role < sizeof(names) / sizeof(*names) ? names[role] : "unknown";
 }
 
+const char *policy_name(uint32_t policy)
+{
+	static const char *const names[] = { "block", "drop-newest" };
+
+	return policy < sizeof(names) / sizeof(*names) ? names[policy] : NULL;
+}
+
+uint32_t ring_policy(uint32_t flags)
+{
+	return flags & MQSHM_RING_DROP_NEWEST ? MQSHM_POLICY_DROP_NEWEST : MQSHM_POLICY_BLOCK;
+}
+
 const char *class_name(uint32_t class)
 {
 	static const char *const names[] = { "source", "processing", "sink" };
@@ -104,6 +116,7 @@ static struct json_object *runtime_json(const struct mqshm_runtime_record *r)
 	add(o, "bytes", r->bytes);
 	add(o, "settled", r->settled);
 	add(o, "ioctls", r->ioctls);
+	add(o, "dropped", r->dropped);
 	return o;
 }
 
@@ -200,6 +213,8 @@ static struct json_object *connection_json(const struct mqshm_snapshot *snap,
 	add(o, "messages", c->messages);
 	add(o, "bytes", c->bytes);
 	add(o, "created_ns", c->created_ns);
+	add_text(o, "policy", policy_name(ring_policy(c->flags)));
+	add(o, "dropped", c->dropped);
 	return o;
 }
 

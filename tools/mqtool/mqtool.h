@@ -187,6 +187,9 @@ int json_print(struct json_object *o);
 const char *class_name(uint32_t class_);
 const char *client_state_name(uint32_t state);
 const char *departed_how_name(uint32_t how);
+/* NULL behind the last; MQSHM_POLICY_* of a ring's flags. */
+const char *policy_name(uint32_t policy);
+uint32_t ring_policy(uint32_t flags);
 
 /* -- monitor_line.c --------------------------------------------------------------------- */
 

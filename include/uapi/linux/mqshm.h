@@ -111,12 +111,14 @@ struct mqshm_control {
  *	(MQSHM_MMAP_PRODUCER: read-write for the producer, read-only else)
  * @tail: cursor of the next slot to fill; only the producer and the kernel use it
  * @bytes: payload bytes pushed so far
+ * @dropped: messages that the ring should have got and found no room for
  * @slots: 1 << shift slots; a slot is published by its lap
  */
 struct mqshm_ring_producer {
 	__u64 tail;
 	__u64 bytes;
-	__u64 reserved[14];
+	__u64 dropped;
+	__u64 reserved[13];
 	__u64 slots[];
 };
 
@@ -140,6 +142,8 @@ struct mqshm_ring_consumer {
 #define MQSHM_RING_EOF		(1U << 3)	/* the producer announced the end */
 #define MQSHM_RING_DEAD		(1U << 4)	/* the producer died without that */
 #define MQSHM_RING_DISCONNECTED	(1U << 5)	/* the connection was taken away */
+/* What the connection was made with; these never change. */
+#define MQSHM_RING_DROP_NEWEST	(1U << 16)	/* MQSHM_POLICY_DROP_NEWEST */
 
 /**
  * struct mqshm_status - head of the runtime's status region
@@ -425,6 +429,10 @@ struct mqshm_pool_create_args {
 #define MQSHM_CLASS_PROCESSING	1
 #define MQSHM_CLASS_SINK	2
 
+/* What a producer does when the ring is full. */
+#define MQSHM_POLICY_BLOCK		0	/* it waits for room */
+#define MQSHM_POLICY_DROP_NEWEST	1	/* it passes the ring over with this message */
+
 /**
  * struct mqshm_connect_args - MQSHM_IOC_CONNECT: join an output to an input
  * @size: of this struct
@@ -436,7 +444,7 @@ struct mqshm_pool_create_args {
  * @out_id: number of the connection, never used again
  * @out_which: when the error is ENOENT, 0 no block @from_block, 1 no port
  *	@from_port, 2 no block @to_block, 3 no port @to_port
- * @reserved: 0
+ * @policy: MQSHM_POLICY_*
  *
  * Needs write permission. Errors: ENOENT, EINVAL (wrong direction), EEXIST (are
  * connected), ENOSPC.
@@ -450,7 +458,7 @@ struct mqshm_connect_args {
 	char to_port[MQSHM_PORT_NAME_LEN];
 	__u64 out_id;
 	__u32 out_which;
-	__u32 reserved;
+	__u32 policy;
 };
 
 /**
@@ -949,7 +957,8 @@ struct mqshm_wait_args {
 /*
  * poll(2) on a client's descriptor, from the process that joined (others get
  * EPOLLERR): EPOLLIN an input has something to be seen or gen changed since the
- * last SYNC; EPOLLOUT no ring of any output is full; EPOLLHUP detached. Each
+ * last SYNC; EPOLLOUT no ring of any output is full
+ * (those that drop apart); EPOLLHUP detached. Each
  * call asks for a wake-up, so level, edge and multishot all work. Add a descriptor
  * to an epoll set after it has joined. On a
  * descriptor that is only bound: EPOLLIN when a record came or went since its
@@ -1005,6 +1014,7 @@ struct mqshm_record {
  * @settled: clients settled so far
  * @ioctls: commands of clients so far
  * @name: its name
+ * @dropped: messages that connections dropped so far
  */
 struct mqshm_runtime_record {
 	struct mqshm_record head;
@@ -1030,6 +1040,7 @@ struct mqshm_runtime_record {
 	__u64 settled;
 	__u64 ioctls;
 	char name[MQSHM_RUNTIME_NAME_LEN];
+	__u64 dropped;
 };
 
 /**
@@ -1165,6 +1176,7 @@ struct mqshm_port_record {
  * @messages: pushed so far
  * @bytes: payload bytes pushed so far
  * @created_ns: when it was made
+ * @dropped: messages dropped so far, as its policy says
  */
 struct mqshm_connection_record {
 	struct mqshm_record head;
@@ -1180,6 +1192,7 @@ struct mqshm_connection_record {
 	__u64 messages;
 	__u64 bytes;
 	__u64 created_ns;
+	__u64 dropped;
 };
 
 #define MQSHM_DEPARTED_EXIT	0	/* its memory ended: exit, kill or exec */
