@@ -151,16 +151,27 @@ int mqshm_connect(struct mqshm_runtime *rt, const char *from, const char *to, ui
 /**
  * struct mqshm_connect_options - how to connect; all zero is what mqshm_connect() does
  * @policy: MQSHM_POLICY_*: what the producer does when the queue is full
+ * @persistent: stays until mqshm_disconnect(): when a block goes, however that came, the
+ *	next one of its name, of the same user and with such a port, takes its place
+ * @keep: and what is queued for an input that goes waits for the next one, with
+ *	@persistent only
+ * @keep_ns: for so long; 0 for MQSHM_KEEP_DEFAULT_NS, MQSHM_KEEP_FOREVER
  */
 struct mqshm_connect_options {
 	uint32_t policy;
+	bool persistent;
+	bool keep;
+	uint64_t keep_ns;
 };
 
 /* The same with @options, NULL for the defaults. */
 int mqshm_connect_with(struct mqshm_runtime *rt, const char *from, const char *to,
 		       const struct mqshm_connect_options *options, uint64_t *id); /* MT-Safe */
 
-/* Take a connection away: what is queued is still delivered. -ENOENT, -EACCES. */
+/*
+ * Take a connection away: what is queued is still delivered, if there is anybody to read it.
+ * -ENOENT, -EACCES.
+ */
 int mqshm_disconnect(struct mqshm_runtime *rt, uint64_t id); /* MT-Safe */
 
 /* Ask a block to end, by its number. -ENOENT, -EACCES. */
@@ -469,7 +480,8 @@ int mqshm_port_end(struct mqshm_port *p); /* MT-Unsafe race:client */
  * @out: the reference, now this client's
  *
  * Connections are served in turn; order is kept per connection. -EAGAIN nothing
- * now; -ENODATA every connection it had ended by announcement, and all was read;
+ * now; -ENODATA every connection it had ended by announcement, and all was read. A
+ * persistent connection whose producer is gone without that has not ended: -EAGAIN.
  * -EPROTO a message that cannot be: its connection was let go of.
  */
 int mqshm_port_pop(struct mqshm_port *p, struct mqshm_buffer *out); /* MT-Unsafe race:client */

@@ -13,6 +13,7 @@
 #include "compat.h"
 #include "conn.h"
 #include "notice.h"
+#include "persist.h"
 #include "ring.h"
 #include "wake.h"
 
@@ -156,6 +157,7 @@ static int block_publish(struct mqshm_runtime *rt, struct mqshm_block *block,
 int mqshm_block_create(struct mqshm_client *c, struct mqshm_block_create_args *args,
 		       struct mqshm_port_desc *descs)
 {
+	struct mqshm_wakes wakes;
 	struct mqshm_block *block;
 	int ret;
 
@@ -169,12 +171,15 @@ int mqshm_block_create(struct mqshm_client *c, struct mqshm_block_create_args *a
 	if (IS_ERR(block))
 		return PTR_ERR(block);
 
+	mqshm_wakes_init(&wakes);
 	ret = mqshm_client_enter(c);
 	if (!ret) {
 		mutex_lock(&c->rt->lock);
 		ret = block_publish(c->rt, block, descs);
-		if (!ret)
+		if (!ret) {
 			args->out_id = block->id;
+			mqshm_persist_block_came(block, &wakes);
+		}
 		mutex_unlock(&c->rt->lock);
 		mqshm_client_exit(c);
 	}
@@ -182,6 +187,7 @@ int mqshm_block_create(struct mqshm_client *c, struct mqshm_block_create_args *a
 		block_free(block);
 		return ret;
 	}
+	mqshm_wakes_fire(c->rt, &wakes);
 	mqshm_runtime_changed(c->rt);
 	return 0;
 }
@@ -207,12 +213,13 @@ static void block_let_go(struct mqshm_block *block, struct mqshm_wakes *wakes)
 	list_for_each_entry(port, &block->ports, node)
 		list_for_each_entry_safe(end, next, &port->ends, node)
 			mqshm_conn_let_go(mqshm_end_conn(end, port->direction),
-					  port->direction, MQSHM_RING_DISCONNECTED, wakes);
+					  port->direction, MQSHM_RING_DISCONNECTED, false,
+					  NULL, wakes);
 	list_for_each_entry_safe(end, next, &block->client->pending, node)
 		if (end->block == block->id)
 			mqshm_conn_let_go(mqshm_end_conn(end, end->port->direction),
 					  end->port->direction, MQSHM_RING_DISCONNECTED,
-					  wakes);
+					  false, NULL, wakes);
 }
 
 int mqshm_block_remove(struct mqshm_client *c, u64 id)

@@ -14,6 +14,7 @@
 #include "client.h"
 #include "conn.h"
 #include "notice.h"
+#include "persist.h"
 #include "region.h"
 #include "ring.h"
 #include "runtime.h"
@@ -41,6 +42,12 @@ struct mqshm_conn *mqshm_conn_of(struct mqshm_client *c, u32 ring, unsigned int 
 	return conn;
 }
 
+/* "block:port" */
+void mqshm_conn_describe(const struct mqshm_end *end, char *name, size_t size)
+{
+	snprintf(name, size, "%s:%s", end->block_name, end->port_name);
+}
+
 /* Its memory is charged to the owner of the runtime, whoever connects. */
 static struct mqshm_conn *conn_new(struct mqshm_runtime *rt)
 {
@@ -51,6 +58,7 @@ static struct mqshm_conn *conn_new(struct mqshm_runtime *rt)
 		return ERR_PTR(-ENOMEM);
 	conn->rt = rt;
 	conn->created_ns = ktime_get_ns();
+	conn->keep_until_ns = U64_MAX;
 	spin_lock_init(&conn->lock);
 	consumer = mqshm_region_new_charged(sizeof(struct mqshm_ring_consumer), rt->user);
 	if (IS_ERR(consumer)) {
@@ -128,12 +136,29 @@ static int conn_find_ports(struct mqshm_runtime *rt, struct mqshm_connect_args *
 	return 0;
 }
 
+static bool conn_is_persistent(const struct mqshm_conn *conn)
+{
+	return conn->policy & MQSHM_RING_PERSISTENT && !conn->given_up;
+}
+
 /* A connection that was taken away counts no more, though an end may be attached. */
 static bool conn_is_live(const struct mqshm_conn *conn)
 {
+	if (conn_is_persistent(conn))
+		return true;
 	return conn->end[MQSHM_DIR_IN].state != MQSHM_END_GONE &&
 	       conn->end[MQSHM_DIR_OUT].state != MQSHM_END_GONE &&
 	       !(READ_ONCE(*conn->flags) & MQSHM_RING_DISCONNECTED);
+}
+
+/* Whether @conn is for @port, or for one of its name that is not there. */
+static bool end_is_for(const struct mqshm_conn *conn, unsigned int dir,
+		       const struct mqshm_port *port)
+{
+	const struct mqshm_end *end = &conn->end[dir];
+
+	return !strcmp(end->block_name, port->block->name) &&
+	       !strcmp(end->port_name, port->name);
 }
 
 static int conn_take_ring(struct mqshm_runtime *rt, struct mqshm_port *const ports[2])
@@ -142,14 +167,29 @@ static int conn_take_ring(struct mqshm_runtime *rt, struct mqshm_port *const por
 	u32 ring;
 
 	list_for_each_entry(conn, &rt->conns, node)
-		if (conn->end[MQSHM_DIR_IN].port == ports[MQSHM_DIR_IN] &&
-		    conn->end[MQSHM_DIR_OUT].port == ports[MQSHM_DIR_OUT] &&
-		    conn_is_live(conn))
+		if (conn_is_live(conn) && end_is_for(conn, MQSHM_DIR_IN, ports[MQSHM_DIR_IN]) &&
+		    end_is_for(conn, MQSHM_DIR_OUT, ports[MQSHM_DIR_OUT]))
 			return -EEXIST;
 	for (ring = 0; ring < rt->limits.connections; ring++)
 		if (!rcu_access_pointer(rt->rings[ring]))
 			return ring;
 	return -ENOSPC;
+}
+
+/* A port gets an end of the connection: its client takes that by SYNC. */
+void mqshm_conn_offer(struct mqshm_conn *conn, unsigned int dir, struct mqshm_port *port)
+{
+	struct mqshm_end *end = &conn->end[dir];
+
+	lockdep_assert_held(&conn->rt->lock);
+	spin_lock(&conn->lock);
+	end->port = port;
+	end->number = port->number;
+	end->block = port->block->id;
+	WRITE_ONCE(end->state, MQSHM_END_PENDING);			/* [C2] */
+	WRITE_ONCE(end->client, port->block->client);
+	spin_unlock(&conn->lock);
+	list_add_tail(&end->node, &end->client->pending);
 }
 
 static void conn_publish(struct mqshm_conn *conn, struct mqshm_port *const ports[2],
@@ -167,12 +207,10 @@ static void conn_publish(struct mqshm_conn *conn, struct mqshm_port *const ports
 	for (dir = MQSHM_DIR_IN; dir <= MQSHM_DIR_OUT; dir++) {
 		struct mqshm_end *end = &conn->end[dir];
 
-		end->port = ports[dir];
-		end->number = ports[dir]->number;
-		end->block = ports[dir]->block->id;
-		end->client = ports[dir]->block->client;
-		end->state = MQSHM_END_PENDING;				/* [C2] */
-		list_add_tail(&end->node, &end->client->pending);
+		strscpy(end->block_name, ports[dir]->block->name, sizeof(end->block_name));
+		strscpy(end->port_name, ports[dir]->name, sizeof(end->port_name));
+		end->uid = ports[dir]->block->client->uid;
+		mqshm_conn_offer(conn, dir, ports[dir]);
 		mqshm_client_notify(end->client, wakes);
 	}
 	rcu_assign_pointer(rt->rings[conn->ring], conn);
@@ -213,16 +251,19 @@ static int conn_connect_locked(struct mqshm_conn *conn, struct mqshm_connect_arg
 /* Those of a ring's flags that say what its connection was made with. */
 static int connect_policy(const struct mqshm_connect_args *args, u32 *policy)
 {
-	switch (args->policy) {
-	case MQSHM_POLICY_BLOCK:
-		*policy = 0;
-		return 0;
-	case MQSHM_POLICY_DROP_NEWEST:
-		*policy = MQSHM_RING_DROP_NEWEST;
-		return 0;
-	default:
+	static const u32 policies[] = {
+		[MQSHM_POLICY_BLOCK] = 0,
+		[MQSHM_POLICY_DROP_NEWEST] = MQSHM_RING_DROP_NEWEST,
+	};
+	bool persistent = args->flags & MQSHM_CONNECT_F_PERSISTENT;
+	bool keep = args->flags & MQSHM_CONNECT_F_KEEP;
+
+	if (args->policy >= ARRAY_SIZE(policies) || (keep && !persistent) ||
+	    (args->keep_ns && !keep))
 		return -EINVAL;
-	}
+	*policy = policies[array_index_nospec(args->policy, ARRAY_SIZE(policies))] |
+		  (persistent ? MQSHM_RING_PERSISTENT : 0) | (keep ? MQSHM_RING_KEEP : 0);
+	return 0;
 }
 
 static bool connect_names_valid(const struct mqshm_connect_args *args)
@@ -250,6 +291,7 @@ int mqshm_conn_connect(struct mqshm_runtime *rt, struct mqshm_connect_args *args
 	if (IS_ERR(conn))
 		return PTR_ERR(conn);
 	conn->policy = policy;
+	conn->keep_ns = args->keep_ns ?: MQSHM_KEEP_DEFAULT_NS;
 	mqshm_wakes_init(&wakes);
 
 	for (;;) {
@@ -318,7 +360,9 @@ int mqshm_conn_disconnect(struct mqshm_runtime *rt, u64 id)
 			mqshm_ring_wake_locked(conn, dir, &wakes);
 		spin_unlock(&conn->lock);
 		for (dir = MQSHM_DIR_IN; dir <= MQSHM_DIR_OUT; dir++)
-			mqshm_client_notify(conn->end[dir].client, &wakes);
+			if (conn->end[dir].client)
+				mqshm_client_notify(conn->end[dir].client, &wakes);
+		mqshm_persist_give_up(conn, &wakes);
 		ret = 0;
 		break;
 	}
@@ -327,14 +371,14 @@ int mqshm_conn_disconnect(struct mqshm_runtime *rt, u64 id)
 	return ret;
 }
 
-static void conn_remove(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
+void mqshm_conn_remove(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 {
 	struct mqshm_runtime *rt = conn->rt;
 
 	lockdep_assert_held(&rt->lock);
 	rt->totals.messages += READ_ONCE(mqshm_ring_producer(conn)->tail);
 	rt->totals.bytes += READ_ONCE(mqshm_ring_producer(conn)->bytes);
-	rt->totals.dropped += READ_ONCE(mqshm_ring_producer(conn)->dropped);
+	rt->totals.dropped += READ_ONCE(mqshm_ring_producer(conn)->dropped) + conn->expired;
 	RCU_INIT_POINTER(rt->rings[conn->ring], NULL);
 	list_del(&conn->node);
 	rt->n_conns--;
@@ -365,6 +409,9 @@ static bool conn_end_gone(struct mqshm_conn *conn, unsigned int dir, u32 why,
 	WRITE_ONCE(end->client, NULL);
 	end->port = NULL;
 	end->block = 0;
+	/* nobody reads any more: a producer need not come back */
+	if (dir == MQSHM_DIR_IN && other->state == MQSHM_END_AWAY)
+		WRITE_ONCE(other->state, MQSHM_END_GONE);
 	last = other->state == MQSHM_END_GONE;
 	if (!last)
 		mqshm_ring_wake_locked(conn, !dir, wakes);		/* [S9] [S16] */
@@ -379,32 +426,42 @@ static bool conn_has_ended(const struct mqshm_conn *conn, unsigned int dir)
 }
 
 /*
- * An end lets go of its ring, in its own client's call or settle; returns how many
- * messages were taken out that nobody would read.
+ * An end lets go of its ring, in its own client's call or settle; @for_good if it is done
+ * with it. Messages that nobody would read are taken out; how many, and how many are kept
+ * for a successor, is added to @sum, if given.
  *
  * A consumer's CLOSED comes before the drain: a producer that pushes behind the
  * drain sees it after its fence, and its KICK drains again.
  */
-u64 mqshm_conn_let_go(struct mqshm_conn *conn, unsigned int dir, u32 why,
-		      struct mqshm_wakes *wakes)
+void mqshm_conn_let_go(struct mqshm_conn *conn, unsigned int dir, u32 why, bool for_good,
+		       struct mqshm_departed *sum, struct mqshm_wakes *wakes)
 {
 	struct mqshm_client *other = conn->end[!dir].client;
-	u64 drained = 0;
-	bool last;
+	u64 drained = 0, kept = 0;
+	bool last = false;
 
 	lockdep_assert_held(&conn->rt->lock);
 	conn_tell_end(conn, why == MQSHM_RING_DEAD && !conn_has_ended(conn, dir) ?
 			    MQSHM_CHANGE_DIED : MQSHM_CHANGE_WENT, wakes);
 	list_del(&conn->end[dir].node);
-	last = conn_end_gone(conn, dir, why, wakes);
-	if (!last)
+	if (mqshm_persist_may_wait(conn, dir, for_good)) {
+		kept = mqshm_persist_wait(conn, dir, wakes);
+	} else {
+		last = conn_end_gone(conn, dir, why, wakes);
+		smp_mb(); /* [S13] CLOSED before the slots; pairs with the fence of a flush, F1 */
+		if (last || dir == MQSHM_DIR_IN)
+			drained = mqshm_ring_drain(conn, wakes);	/* [S8] */
+	}
+	if (other)
 		mqshm_client_notify(other, wakes);
-	smp_mb(); /* [S13] CLOSED before the slots; pairs with the fence of a flush, F1 */
-	if (last || dir == MQSHM_DIR_IN)
-		drained = mqshm_ring_drain(conn, wakes);		/* [S8] */
-	if (last)
-		conn_remove(conn, wakes);
-	return drained;
+	if (last && conn_is_persistent(conn))
+		mqshm_persist_idle(conn, wakes);
+	else if (last)
+		mqshm_conn_remove(conn, wakes);
+	if (sum) {
+		sum->drained += drained;
+		sum->kept += kept;
+	}
 }
 
 /* MQSHM_IOC_RING_DETACH */
@@ -420,7 +477,8 @@ int mqshm_conn_detach(struct mqshm_client *c, u64 id, struct mqshm_wakes *wakes)
 		return -ENOENT;
 	mqshm_client_clear_intent(c);					/* [C4] */
 	mutex_lock(&c->rt->lock);
-	mqshm_conn_let_go(conn, dir, MQSHM_RING_DISCONNECTED, wakes);	/* [C5] */
+	/* [C5] */
+	mqshm_conn_let_go(conn, dir, MQSHM_RING_DISCONNECTED, true, NULL, wakes);
 	mutex_unlock(&c->rt->lock);
 	return 0;
 }

@@ -5,10 +5,12 @@
 #include <linux/list.h>
 #include <linux/rcupdate.h>
 #include <linux/spinlock.h>
+#include <linux/uidgid.h>
 
 #include <linux/mqshm.h>
 
 struct mqshm_client;
+struct mqshm_departed;
 struct mqshm_port;
 struct mqshm_region;
 struct mqshm_runtime;
@@ -17,6 +19,8 @@ struct mqshm_wakes;
 /*
  * PENDING: made by a third party, its client has not taken it yet.
  * ATTACHED: its client has learnt the ring's number.
+ * AWAY: its client has let go, or was settled, and the ring is left as it is for another
+ *	client: of persistent connections only, see persist.c.
  * GONE: its client has let go, or was settled.
  * An end moves on only inside its own client's call, or in that client's settle;
  * the number of a ring is used again only when both ends are gone. Otherwise an
@@ -25,6 +29,7 @@ struct mqshm_wakes;
 enum mqshm_end_state {
 	MQSHM_END_PENDING,
 	MQSHM_END_ATTACHED,
+	MQSHM_END_AWAY,
 	MQSHM_END_GONE,
 };
 
@@ -36,16 +41,23 @@ enum mqshm_end_state {
 /**
  * struct mqshm_end - one end of a ring
  * @node: in its client's pending ends, or in its port's attached ends
- * @client: NULL once gone; written under the runtime's, the client's and the
+ * @block_name: name of the block that it is for; constant, as are the next two
+ * @port_name: of the port
+ * @uid: whose that block is
+ * @client: NULL once gone or away; written under the runtime's, the client's and the
  *	ring's lock
  * @port: as @client
- * @block: number of the port's block, 0 once gone
- * @number: number of the port; constant
+ * @block: number of the port's block, 0 once gone or away
+ * @number: number of the port, of the last one if there is none; protected by the
+ *	runtime's lock
  * @state: as @client
  * @sleepers: MQSHM_SLEEPER_*, protected by the ring's lock
  */
 struct mqshm_end {
 	struct list_head node;
+	char block_name[MQSHM_BLOCK_NAME_LEN];
+	char port_name[MQSHM_PORT_NAME_LEN];
+	kuid_t uid;
 	struct mqshm_client *client;
 	struct mqshm_port *port;
 	u64 block;
@@ -57,9 +69,10 @@ struct mqshm_end {
 /**
  * struct mqshm_conn - a connection: one ring with one producer and one consumer
  * @rcu: looked up under RCU
- * @rt: constant, as are the next nine
+ * @rt: constant, as are the next ten
  * @id: never used again
  * @policy: those of its flags that say what it was made with
+ * @keep_ns: for how long messages are kept
  * @ring: number of the ring
  * @depth: messages it takes; kept by the producer
  * @shift: it has 1 << shift slots
@@ -71,6 +84,11 @@ struct mqshm_end {
  * @node: in the runtime's connections, protected by the runtime's lock
  * @told_end: those who watch were told that it ended; protected by the runtime's
  *	lock
+ * @given_up: persistent, but taken away: no end waits or comes back; protected by the
+ *	runtime's lock, as are the next three
+ * @wanted: a block came for an end that is gone
+ * @keep_until_ns: deadline of messages that are kept, else U64_MAX
+ * @expired: messages dropped behind that
  * @lock: the ring lock: flags, sleepers, draining
  * @end: by MQSHM_DIR_*: [OUT] is the producer's end
  */
@@ -79,6 +97,7 @@ struct mqshm_conn {
 	struct mqshm_runtime *rt;
 	u64 id;
 	u32 policy;
+	u64 keep_ns;
 	u32 ring;
 	u32 depth;
 	u32 shift;
@@ -88,6 +107,10 @@ struct mqshm_conn {
 	u32 *flags;
 	struct list_head node;
 	bool told_end;
+	bool given_up;
+	bool wanted;
+	u64 keep_until_ns;
+	u64 expired;
 	spinlock_t lock;
 	struct mqshm_end end[2];
 };
@@ -96,8 +119,11 @@ int mqshm_conn_connect(struct mqshm_runtime *rt, struct mqshm_connect_args *args
 int mqshm_conn_disconnect(struct mqshm_runtime *rt, u64 id);
 void mqshm_conn_sync(struct mqshm_client *c, struct mqshm_client_sync_args *args);
 int mqshm_conn_detach(struct mqshm_client *c, u64 id, struct mqshm_wakes *wakes);
-u64 mqshm_conn_let_go(struct mqshm_conn *conn, unsigned int dir, u32 why,
-		      struct mqshm_wakes *wakes);
+void mqshm_conn_let_go(struct mqshm_conn *conn, unsigned int dir, u32 why, bool for_good,
+		       struct mqshm_departed *sum, struct mqshm_wakes *wakes);
+void mqshm_conn_offer(struct mqshm_conn *conn, unsigned int dir, struct mqshm_port *port);
+void mqshm_conn_describe(const struct mqshm_end *end, char *name, size_t size);
+void mqshm_conn_remove(struct mqshm_conn *conn, struct mqshm_wakes *wakes);
 struct mqshm_conn *mqshm_conn_lookup(struct mqshm_runtime *rt, u32 ring);
 struct mqshm_conn *mqshm_conn_of(struct mqshm_client *c, u32 ring, unsigned int dir);
 

@@ -366,6 +366,15 @@ struct mqshm_command {
 		__VA_ARGS__					\
 	}
 
+/* One that had no more than up to @last when it was introduced. */
+#define GROWN(nr, what, args, handler, last, ...)		\
+	[_IOC_NR(MQSHM_IOC_##nr)] = {				\
+		.needs = (what), .fn = handler,			\
+		.size = sizeof(struct mqshm_##args##_args),	\
+		.min_size = offsetofend(struct mqshm_##args##_args, last), \
+		__VA_ARGS__					\
+	}
+
 #define LOCKED(nr, args, handler)				\
 	[_IOC_NR(MQSHM_IOC_##nr)] = {				\
 		.needs = NEEDS_CLIENT | ENTERS,			\
@@ -403,7 +412,8 @@ static const struct mqshm_command commands[] = {
 	COMMAND(BLOCK_REMOVE, NEEDS_CLIENT, id, ioc_block_remove),
 	COMMAND(BLOCK_STOP, NEEDS_RUNTIME, id, ioc_block_stop),
 	COMMAND(PORT_EVENTFD, NEEDS_CLIENT, port_eventfd, ioc_port_eventfd),
-	COMMAND(CONNECT, NEEDS_RUNTIME, connect, ioc_connect),
+	GROWN(CONNECT, NEEDS_RUNTIME, connect, ioc_connect, policy,
+	      .flags = MQSHM_CONNECT_F_PERSISTENT | MQSHM_CONNECT_F_KEEP),
 	COMMAND(DISCONNECT, NEEDS_RUNTIME, id, ioc_disconnect),
 	COMMAND(LEASE, NEEDS_CLIENT, lease, ioc_lease, .flags = MQSHM_LEASE_F_WAIT),
 	COMMAND(WAIT, NEEDS_CLIENT, wait, ioc_wait),

@@ -122,12 +122,6 @@ void mqshm_notice_block(const struct mqshm_block *block, u32 change)
 	memcpy(entry->notice.name, block->name, sizeof(block->name));
 }
 
-static void end_describe(const struct mqshm_end *end, char *name, size_t size)
-{
-	snprintf(name, size, "%s:%s", end->port->block->name, end->port->name);
-}
-
-/* While both ends still have their ports. */
 void mqshm_notice_conn(const struct mqshm_conn *conn, u32 change)
 {
 	struct mqshm_runtime *rt = conn->rt;
@@ -137,8 +131,8 @@ void mqshm_notice_conn(const struct mqshm_conn *conn, u32 change)
 	if (!rt->notices)
 		return;
 	entry = log_add(rt->notices, rt, MQSHM_RECORD_CONNECTION, change, conn->id);
-	end_describe(&conn->end[MQSHM_DIR_OUT], entry->notice.name, sizeof(entry->notice.name));
-	end_describe(&conn->end[MQSHM_DIR_IN], entry->notice.to, sizeof(entry->notice.to));
+	mqshm_conn_describe(&conn->end[MQSHM_DIR_OUT], entry->notice.name, sizeof(entry->notice.name));
+	mqshm_conn_describe(&conn->end[MQSHM_DIR_IN], entry->notice.to, sizeof(entry->notice.to));
 }
 
 void mqshm_notice_pool(const struct mqshm_pool *pool, u32 change)

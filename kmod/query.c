@@ -94,7 +94,7 @@ static void totals_add_conns(struct mqshm_runtime *rt, struct mqshm_totals *tota
 	list_for_each_entry(conn, &rt->conns, node) {
 		totals->messages += READ_ONCE(mqshm_ring_producer(conn)->tail);
 		totals->bytes += READ_ONCE(mqshm_ring_producer(conn)->bytes);
-		totals->dropped += READ_ONCE(mqshm_ring_producer(conn)->dropped);
+		totals->dropped += READ_ONCE(mqshm_ring_producer(conn)->dropped) + conn->expired;
 	}
 }
 
@@ -228,7 +228,11 @@ static void query_conn(struct query *q, const struct mqshm_conn *conn)
 	r->messages = READ_ONCE(mqshm_ring_producer(conn)->tail);
 	r->bytes = READ_ONCE(mqshm_ring_producer(conn)->bytes);
 	r->created_ns = conn->created_ns;
-	r->dropped = READ_ONCE(mqshm_ring_producer(conn)->dropped);
+	r->dropped = READ_ONCE(mqshm_ring_producer(conn)->dropped) + conn->expired;
+	if (conn->keep_until_ns != U64_MAX)
+		r->keep_until_ns = conn->keep_until_ns;
+	mqshm_conn_describe(&conn->end[MQSHM_DIR_OUT], r->from, sizeof(r->from));
+	mqshm_conn_describe(&conn->end[MQSHM_DIR_IN], r->to, sizeof(r->to));
 }
 
 static void query_departed(struct query *q, const struct mqshm_departed *entry)
@@ -247,6 +251,8 @@ static void query_departed(struct query *q, const struct mqshm_departed *entry)
 	r->at_ns = entry->at_ns;
 	r->op = entry->op;
 	r->committed = entry->committed;
+	r->kept = entry->kept;
+	r->lost = entry->lost;
 	memcpy(r->name, entry->name, sizeof(r->name));
 }
 

@@ -16,6 +16,7 @@
 #include "client.h"
 #include "deadline.h"
 #include "notice.h"
+#include "persist.h"
 #include "pool.h"
 #include "region.h"
 #include "runtime.h"
@@ -188,6 +189,7 @@ static struct mqshm_runtime *runtime_new(const struct mqshm_runtime_create_args 
 	INIT_LIST_HEAD(&rt->conns);
 	init_waitqueue_head(&rt->wq);
 	mqshm_bus_init(&rt->bus);
+	mqshm_persist_init(rt);
 	rt->id = mqshm_next_id();
 	strscpy(rt->name, args->name, sizeof(rt->name));
 	rt->access.uid = current_fsuid();
@@ -355,6 +357,7 @@ static int runtime_unlink(struct mqshm_runtime *rt, const unsigned int *busy)
 	if (ret)
 		return ret;
 
+	mqshm_persist_end(rt);
 	mqshm_notice_wake_table();
 	mqshm_bus_end(&rt->bus);
 	mqshm_runtime_changed(rt);

@@ -8,6 +8,7 @@
 #include <linux/mutex.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include <linux/mqshm.h>
 
@@ -35,6 +36,8 @@ struct mqshm_departed {
 	bool committed;
 	u64 refs;
 	u64 drained;
+	u64 kept;
+	u64 lost;
 	u64 settle_ns;
 	u64 at_ns;
 	char name[MQSHM_PROCESS_NAME_LEN];
@@ -88,6 +91,7 @@ struct mqshm_access {
  * @n_buffers: number of the next pool's first buffer
  * @blocks: by creation
  * @conns: connections by creation
+ * @keep_work: drops messages that were kept for too long
  * @totals: of what is gone
  * @departed: the last clients that were settled
  * @n_departed: clients settled so far
@@ -129,6 +133,7 @@ struct mqshm_runtime {
 	u32 next_port;
 	struct list_head blocks;
 	struct list_head conns;
+	struct delayed_work keep_work;
 	struct mqshm_totals totals;
 	struct mqshm_departed departed[MQSHM_DEPARTED];
 	u64 n_departed;

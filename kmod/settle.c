@@ -25,6 +25,7 @@
 #include "conn.h"
 #include "mm.h"
 #include "notice.h"
+#include "persist.h"
 #include "pool.h"
 #include "ring.h"
 #include "settle.h"
@@ -104,27 +105,25 @@ void mqshm_settle_recover(struct mqshm_client *c)
 }
 
 /* Steps 2 and 3: all ends of direction @dir let go of their rings. */
-static u64 ends_let_go(struct mqshm_client *c, unsigned int dir, u32 why,
-		       struct mqshm_wakes *wakes)
+static void ends_let_go(struct mqshm_client *c, unsigned int dir, u32 why,
+			struct mqshm_wakes *wakes)
 {
 	struct mqshm_end *end, *next;
 	struct mqshm_port *port;
-	u64 drained = 0;
 
 	mutex_lock(&c->rt->lock);
 	list_for_each_entry(port, &c->ports, client_node) {
 		if (port->direction != dir)
 			continue;
 		list_for_each_entry_safe(end, next, &port->ends, node)
-			drained += mqshm_conn_let_go(mqshm_end_conn(end, dir), dir, why,
-						     wakes);
+			mqshm_conn_let_go(mqshm_end_conn(end, dir), dir, why, false,
+					  &c->departed, wakes);
 	}
 	list_for_each_entry_safe(end, next, &c->pending, node)
 		if (end->port->direction == dir)
-			drained += mqshm_conn_let_go(mqshm_end_conn(end, dir), dir, why,
-						     wakes);
+			mqshm_conn_let_go(mqshm_end_conn(end, dir), dir, why, false,
+					  &c->departed, wakes);
 	mutex_unlock(&c->rt->lock);
-	return drained;
 }
 
 #define HOLDS_A_WORD	(sizeof(u64) / sizeof(u16))
@@ -207,9 +206,11 @@ static u64 hand_drop(struct mqshm_client *c, struct mqshm_wakes *wakes)
 /*
  * What damaged counts kept back is mended when nobody can have a reference. A count
  * that was too high shows only now, as a buffer that did not come back: this is
- * reported until the next client that leaves last.
+ * reported until the next client that leaves last. Messages that are kept for a successor
+ * are references that nobody has: as long as there are any, nothing is known and nothing
+ * mended, unless it has to be; then they go.
  */
-static void runtime_reset_locked(struct mqshm_runtime *rt)
+static void runtime_reset_locked(struct mqshm_runtime *rt, struct mqshm_wakes *wakes)
 {
 	bool tainted, short_of_some = false;
 	unsigned int i;
@@ -218,6 +219,10 @@ static void runtime_reset_locked(struct mqshm_runtime *rt)
 	if (rt->n_clients)
 		return;
 	tainted = atomic_xchg(&rt->tainted, 0);
+	if (tainted)
+		mqshm_persist_drop_all(rt, wakes);
+	else if (mqshm_persist_holds_messages(rt))
+		return;
 	for (i = 0; i < rt->n_pools; i++) {
 		short_of_some |= rt->pools[i]->n_free != rt->pools[i]->count;
 		if (tainted || short_of_some)
@@ -272,8 +277,8 @@ static void client_end(struct mqshm_client *c, u32 how, struct list_head *blocks
 	c->departed.op = MQSHM_INTENT_OP(intent);
 	c->departed.committed = intent_resolve(c, intent);
 	mqshm_client_clear_intent(c);
-	c->departed.drained = ends_let_go(c, MQSHM_DIR_OUT, why, wakes);
-	c->departed.drained += ends_let_go(c, MQSHM_DIR_IN, why, wakes);
+	ends_let_go(c, MQSHM_DIR_OUT, why, wakes);
+	ends_let_go(c, MQSHM_DIR_IN, why, wakes);
 
 	mutex_lock(&c->rt->lock);
 	mqshm_block_remove_all(c, change, blocks);
@@ -286,10 +291,13 @@ static void client_leave(struct mqshm_client *c, struct mqshm_wakes *wakes)
 {
 	struct mqshm_control *control = mqshm_client_control(c);
 	struct mqshm_totals *totals = &c->rt->totals;
+	u64 spare;
 
 	lockdep_assert_held(&c->lock);
 	c->settled = true;
 	c->departed.refs = hand_drop(c, wakes);				/* [H2] if it was parked */
+	spare = client_reserve(c);
+	c->departed.lost = spare < c->departed.refs ? c->departed.refs - spare : 0;
 
 	mutex_lock(&c->rt->lock);
 	totals->allocated += READ_ONCE(control->allocated);
@@ -297,7 +305,7 @@ static void client_leave(struct mqshm_client *c, struct mqshm_wakes *wakes)
 	totals->ioctls += atomic64_read(&c->ioctls);
 	totals->settled++;
 	mqshm_client_leave_slot(c);					/* [S17] */
-	runtime_reset_locked(c->rt);
+	runtime_reset_locked(c->rt, wakes);
 	c->departed.at_ns = ktime_get_ns();
 	c->departed.settle_ns += c->departed.at_ns;
 	/* one that came, was refused what it wanted and left is no news */

@@ -118,17 +118,21 @@ int mqshm_block_create(struct mqshm_client *c, const char *name, const char *typ
 	return r;
 }
 
-/* Every ring of the block; what was pushed is still delivered. */
+/*
+ * What was pushed is still delivered. The kernel lets go of the rings with the block: it
+ * knows which of them wait for another of its name.
+ */
 static void block_detach(struct mqshm_client *c, struct mqshm_block *b)
 {
 	size_t i;
 
 	mqshm_client_publish(c);
+	mqshm_client_command(c, MQSHM_IOC_BLOCK_REMOVE, b->id);
 	for (i = 0; i < b->n_ports; i++) {
 		struct mqshm_port *p = &b->ports[i];
 
 		while (p->n_rings)
-			mqshm_ring_detach(c, p->rings[p->n_rings - 1], 0);
+			mqshm_ring_forget(c, p->rings[p->n_rings - 1]);
 	}
 }
 
@@ -150,7 +154,6 @@ void mqshm_block_remove(struct mqshm_block *b)
 	/* After fork, or removed by force: only the memory is left. */
 	if (!r) {
 		block_detach(c, b);
-		mqshm_client_command(c, MQSHM_IOC_BLOCK_REMOVE, b->id);
 		client_leave(c);
 	}
 	for (link = &c->blocks; *link; link = &(*link)->next) {

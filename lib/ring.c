@@ -201,6 +201,21 @@ static void loss_count(struct mqshm_port *p, uint32_t flags)
 		p->disconnects++;
 }
 
+void mqshm_ring_forget(struct mqshm_client *c, struct ring *k)
+{
+	struct mqshm_port *p = k->port;
+
+	list_remove(c->rings, &c->n_rings, k);
+	list_remove(p->rings, &p->n_rings, k);
+	p->n_dropping -= k->drops;
+	p->burst = 0;
+	if (p->turn >= p->n_rings)
+		p->turn = 0;
+	c->changed = true;
+	mqshm_ring_unmap(k);
+	free(k);
+}
+
 __attribute__((cold)) void mqshm_ring_detach(struct mqshm_client *c, struct ring *k,
 					     uint32_t flags)
 {
@@ -209,16 +224,8 @@ __attribute__((cold)) void mqshm_ring_detach(struct mqshm_client *c, struct ring
 
 	mqshm_client_hold_signals(&signals);
 	end_detach(c, k->number, k->out);
-	list_remove(c->rings, &c->n_rings, k);
-	list_remove(p->rings, &p->n_rings, k);
-	p->n_dropping -= k->drops;
-	p->burst = 0;
-	if (p->turn >= p->n_rings)
-		p->turn = 0;
 	loss_count(p, flags);
-	c->changed = true;
-	mqshm_ring_unmap(k);
-	free(k);
+	mqshm_ring_forget(c, k);
 	mqshm_client_let_signals(&signals);
 }
 

@@ -62,7 +62,9 @@ static inline uint32_t ring_flags(const struct ring *k)
 int mqshm_ring_attach(struct mqshm_client *c, const struct mqshm_event *ev);
 /* Lets go of an end: tells the kernel, unmaps, frees, counts how it ended. */
 void mqshm_ring_detach(struct mqshm_client *c, struct ring *k, uint32_t flags);
-/* Unmaps it without a word to the kernel. */
+/* Unmaps and frees it, without a word to the kernel. */
+void mqshm_ring_forget(struct mqshm_client *c, struct ring *k);
+/* Unmaps it. */
 void mqshm_ring_unmap(struct ring *k);
 /* Detaches it if nothing is or comes in it any more; true if it did. */
 bool mqshm_ring_reap(struct mqshm_client *c, struct ring *k);

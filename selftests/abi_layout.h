@@ -100,7 +100,7 @@
 	FIELD(mqshm_pool_create_args, buffers, 44, 4) \
 	FIELD(mqshm_pool_create_args, out_pool, 48, 4) \
 	FIELD(mqshm_pool_create_args, out_first, 52, 4) \
-	STRUCT(mqshm_connect_args, 216) \
+	STRUCT(mqshm_connect_args, 224) \
 	FIELD(mqshm_connect_args, size, 0, 4) \
 	FIELD(mqshm_connect_args, flags, 4, 4) \
 	FIELD(mqshm_connect_args, from_block, 8, 64) \
@@ -110,6 +110,7 @@
 	FIELD(mqshm_connect_args, out_id, 200, 8) \
 	FIELD(mqshm_connect_args, out_which, 208, 4) \
 	FIELD(mqshm_connect_args, policy, 212, 4) \
+	FIELD(mqshm_connect_args, keep_ns, 216, 8) \
 	STRUCT(mqshm_id_args, 16) \
 	FIELD(mqshm_id_args, size, 0, 4) \
 	FIELD(mqshm_id_args, flags, 4, 4) \
@@ -279,7 +280,7 @@
 	FIELD(mqshm_port_record, depth, 24, 4) \
 	FIELD(mqshm_port_record, ended, 28, 4) \
 	FIELD(mqshm_port_record, name, 32, 32) \
-	STRUCT(mqshm_connection_record, 88) \
+	STRUCT(mqshm_connection_record, 288) \
 	FIELD(mqshm_connection_record, head, 0, 8) \
 	FIELD(mqshm_connection_record, id, 8, 8) \
 	FIELD(mqshm_connection_record, from_block, 16, 8) \
@@ -294,7 +295,10 @@
 	FIELD(mqshm_connection_record, bytes, 64, 8) \
 	FIELD(mqshm_connection_record, created_ns, 72, 8) \
 	FIELD(mqshm_connection_record, dropped, 80, 8) \
-	STRUCT(mqshm_departed_record, 128) \
+	FIELD(mqshm_connection_record, keep_until_ns, 88, 8) \
+	FIELD(mqshm_connection_record, from, 96, 96) \
+	FIELD(mqshm_connection_record, to, 192, 96) \
+	STRUCT(mqshm_departed_record, 144) \
 	FIELD(mqshm_departed_record, head, 0, 8) \
 	FIELD(mqshm_departed_record, id, 8, 8) \
 	FIELD(mqshm_departed_record, pid, 16, 4) \
@@ -306,6 +310,8 @@
 	FIELD(mqshm_departed_record, op, 56, 4) \
 	FIELD(mqshm_departed_record, committed, 60, 4) \
 	FIELD(mqshm_departed_record, name, 64, 64) \
+	FIELD(mqshm_departed_record, kept, 128, 8) \
+	FIELD(mqshm_departed_record, lost, 136, 8) \
 	STRUCT(mqshm_monitor_args, 16) \
 	FIELD(mqshm_monitor_args, size, 0, 4) \
 	FIELD(mqshm_monitor_args, flags, 4, 4) \

@@ -194,15 +194,25 @@ static void consume_one(void *arg)
 /* A producer that only ever says MORE, and drops, wakes who sleeps beside a full ring. */
 TEST_F(policy, dropping_with_more_wakes_the_consumer)
 {
+	struct mqshm_buffer bufs[8];
 	struct node sink;
+	struct tally t;
 	pid_t pid = spawn(consume_one, &sink);
 
 	ASSERT_EQ(0, graph_wait_block(self->fd, "slow", PATIENCE_MS));
 	ASSERT_EQ(0, graph_connect_as(self->fd, "source", "slow",
 				      ARGS(connect, .policy = MQSHM_POLICY_DROP_NEWEST), NULL));
 	ASSERT_EQ(0, node_wait_connections(&self->source, self->source.out[0], 1, PATIENCE_MS));
-	for (int i = 0; i < 20; i++) {
-		ASSERT_EQ(0, push_one(&self->source, i, MQSHM_MORE));
+	for (int i = 0; i < 8; i++) {
+		ASSERT_EQ(0, node_alloc(&self->source, 64, SOON, &bufs[i]));
+	}
+	/* asleep: until then it would find the messages by itself */
+	do {
+		sleep_us(1000);
+		ASSERT_EQ(0, tally_take(self->fd, &t));
+	} while (t.busy > 1);
+	for (int i = 0; i < 8; i++) {
+		ASSERT_EQ(0, mqshm_port_push(self->source.out[0], &bufs[i], MQSHM_MORE));
 	}
 	EXPECT_EQ(0, reap_within(pid, PATIENCE_MS));
 }

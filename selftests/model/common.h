@@ -46,6 +46,7 @@ byte crashes;			/* SIGKILLs dealt so far */
 #define CLOSED		4
 #define EOF		8
 #define DEAD		16
+#define AWAY		32
 
 /* operations recorded in an intent */
 #define OP_NONE		0

@@ -11,7 +11,8 @@
  *
  * With -DKEPT a ring whose consumer is gone waits for another, which takes its
  * place, until the kernel has waited long enough.  Shown: what it held is there
- * for the successor, each message once.
+ * for the successor, each message once.  With -DBACK as well, who comes takes the
+ * ends of its outbound rings again too, which were away meanwhile.
  *
  * Bounds: C clients, K rings of N slots, B buffers, at most MAXREF references
  * to a buffer, CRASHES deaths.  Clients from TOGGLES on have no toggle bit.
@@ -765,6 +766,58 @@ inline settle_outbound(c, k)
 	fi
 }
 
+#ifdef BACK
+/* it may come back: the consumer is told of what was not flushed, and reads on */
+inline leave_outbound(c, k)
+{
+	if
+	:: PRODUCES(c, k) ->
+		GROUP {
+			LOCK(k);
+			flags[k] = flags[k] | AWAY;			/* [S7] */
+			if
+			:: cons_gone[k] -> drain(k)			/* [S8] */
+			:: else
+			fi;
+#ifndef MUT_AWAY_NO_WAKE
+			wake_consumer(k);				/* [S9] */
+#endif
+			owes[k] = 0;
+			assert(!LOST_WAKEUP(k) && !STRANDED(k));
+			UNLOCK(k)
+		}
+	:: else
+	fi
+}
+
+/* [C3] the ring goes on where it stood, unless nobody reads it any more */
+inline take_outbound(c, k)
+{
+	if
+	:: PRODUCES(c, k) ->
+		GROUP {
+			LOCK(k);
+			if
+			:: flags[k] & CLOSED ->
+				end_detached(k);
+				prod_gone[k] = 1
+			:: else ->
+#ifdef MUT_BACK_CLEARS_FLAGS
+				flags[k] = 0
+#else
+				flags[k] = flags[k] & ~AWAY
+#endif
+			fi;
+			UNLOCK(k)
+		}
+	:: else
+	fi
+}
+#define SETTLE_OUTBOUND(c, k)	leave_outbound(c, k)
+#else
+#define SETTLE_OUTBOUND(c, k)	settle_outbound(c, k)
+#endif
+
 inline settle_hand(c, b)
 {
 	if
@@ -894,12 +947,12 @@ inline settle(c)
 		resolve(c, x, last);
 		check_hand(c, b)
 	}
-	settle_outbound(c, 0);
+	SETTLE_OUTBOUND(c, 0);
 #if K > 1
-	settle_outbound(c, 1);
+	SETTLE_OUTBOUND(c, 1);
 #endif
 #if K > 2
-	settle_outbound(c, 2);
+	SETTLE_OUTBOUND(c, 2);
 #endif
 #ifdef KEPT
 	keep_ring(c, 0);
@@ -923,10 +976,20 @@ inline settle(c)
 		kept_ends(c, 1);
 #endif
 		if
+#ifdef BACK
+		:: goto back
+#else
 		:: CONS(0) == c || CONS(K - 1) == c -> goto idle	/* [C3] */
+#endif
 		:: skip
 		fi
 	};
+#ifdef BACK
+	settle_outbound(c, 0);
+#if K > 1
+	settle_outbound(c, 1);
+#endif
+#endif
 	settle_inbound_all(c);
 #endif
 	d_step {
@@ -984,6 +1047,14 @@ idle:
 #endif
 	:: wait(c)
 	od;
+#ifdef BACK
+back:
+	take_outbound(c, 0);
+#if K > 1
+	take_outbound(c, 1);
+#endif
+	goto idle;
+#endif
 #ifdef RECOVER
 jumped_out:
 	/* recover(): step 1 on oneself; its own stores it sees wherever they are */

@@ -389,6 +389,8 @@ test_connect() {
 		sh -c 'mqtool list --runtime t --long | tr -s " "'
 	refused "connect with a policy that is none" 2 "--policy wait: there is no such policy; there are block and drop-newest" -- \
 		mqtool connect --from src:out --to amp:in --policy wait
+	refused "connect that keeps for no time" 2 "--keep=soon: it is a number of seconds, 0.001 or more, or forever" -- \
+		mqtool connect --from src:out --to amp:in --keep=soon
 	does "list --json carries what the tables show"
 	same '["block",0]' "$(json '.connections[0] | [.policy, .dropped]' --runtime t | tr -d ' ')" "policy, dropped"
 	same '["0x6d71736864617461",1,4,4,2,7,true]' "$(json '[.runtime.magic, .runtime.version,

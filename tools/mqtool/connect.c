@@ -21,6 +21,27 @@ struct connect_options {
 };
 
 #define KEY_POLICY	'p'
+#define KEY_PERSISTENT	'P'
+#define KEY_KEEP	'k'
+
+/* Seconds, or "forever"; without, the default. */
+static bool keep_parse(const char *seconds, uint64_t *ns)
+{
+	char *end;
+	double s;
+
+	if (!seconds)
+		return true;
+	if (!strcmp(seconds, "forever")) {
+		*ns = MQSHM_KEEP_FOREVER;
+		return true;
+	}
+	s = strtod(seconds, &end);
+	if (*end || end == seconds || !(s >= 0.001 && s <= 1e9))
+		return false;
+	*ns = (uint64_t)(s * 1e9);
+	return true;
+}
 
 static bool policy_parse(const char *word, uint32_t *policy)
 {
@@ -47,6 +68,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_POLICY:
 		if (!policy_parse(arg, &o->with.policy))
 			argp_error(state, "--policy %s: there is no such policy; there are block and drop-newest", arg);
+		return 0;
+	case KEY_PERSISTENT:
+		o->with.persistent = true;
+		return 0;
+	case KEY_KEEP:
+		o->with.persistent = true;
+		o->with.keep = true;
+		if (!keep_parse(arg, &o->with.keep_ns))
+			argp_error(state, "--keep=%s: it is a number of seconds, 0.001 or more, or forever", arg);
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "%s: what is this? it is --from BLOCK:PORT --to BLOCK:PORT", arg);
@@ -107,6 +137,11 @@ int command_connect(int argc, char **argv)
 		{ "policy", KEY_POLICY, "POLICY", 0, "When the queue is full: block (the default): "
 		  "the output waits; drop-newest: it leaves this input out, and the others get "
 		  "the message", 0 },
+		{ "persistent", KEY_PERSISTENT, NULL, 0, "Stays until it is taken away: a block that "
+		  "goes, however it goes, is connected again when one of its name comes", 0 },
+		{ "keep", KEY_KEEP, "SECONDS", OPTION_ARG_OPTIONAL, "Persistent, and what is queued "
+		  "when the input's block goes waits for the next one, for so long (30; "
+		  "forever)", 0 },
 		{ 0 }
 	};
 	static const struct argp argp = {
@@ -114,7 +149,8 @@ int command_connect(int argc, char **argv)
 		"Joins an output to an input, also while data flows."
 		"\vAn output may feed many inputs, each gets everything; an input takes many outputs.\n\n"
 		"  mqtool connect --from src1:out --to amp1:in\n"
-		"  mqtool connect --from src1:out --to view:in --policy drop-newest", NULL, NULL, NULL
+		"  mqtool connect --from src1:out --to view:in --policy drop-newest\n"
+		"  mqtool connect --from amp1:out --to sink1:in --keep=60", NULL, NULL, NULL
 	};
 	struct connect_options o = { 0 };
 	struct mqshm_manager *manager;

@@ -89,7 +89,7 @@ const struct mqshm_port_record *graph_find_port(const struct mqshm_snapshot *sna
 	return found;
 }
 
-char *graph_port_label(const struct mqshm_snapshot *snap, uint32_t number)
+static char *port_label(const struct mqshm_snapshot *snap, uint32_t number)
 {
 	const struct mqshm_port_record *port = mqshm_snapshot_port(snap, number);
 	const struct mqshm_block_record *block;
@@ -103,6 +103,20 @@ char *graph_port_label(const struct mqshm_snapshot *snap, uint32_t number)
 	shown = show_name(label);
 	free(label);
 	return shown;
+}
+
+char *graph_connection_from(const struct mqshm_snapshot *snap,
+			    const struct mqshm_connection_record *c)
+{
+	return c->flags & MQSHM_RING_PERSISTENT ? show_name(c->from) :
+						  port_label(snap, c->from_port);
+}
+
+char *graph_connection_to(const struct mqshm_snapshot *snap,
+			  const struct mqshm_connection_record *c)
+{
+	return c->flags & MQSHM_RING_PERSISTENT ? show_name(c->to) :
+						  port_label(snap, c->to_port);
 }
 
 char *graph_clients(const struct mqshm_snapshot *snap)

@@ -214,23 +214,34 @@ static char *ring_state(uint32_t flags)
 		return text("ended");
 	if (flags & MQSHM_RING_DEAD)
 		return text("producer died");
+	if (flags & MQSHM_RING_KEPT)
+		return text("kept");
+	if (flags & MQSHM_RING_AWAY)
+		return text("producer away");
+	if (flags & MQSHM_RING_PERSISTENT && flags & MQSHM_RING_CLOSED)
+		return text("waits");
 	return text("%s", flags & MQSHM_RING_CLOSED ? "closed" : "open");
+}
+
+static char *policy_text(uint32_t flags)
+{
+	return text("%s%s", policy_name(ring_policy(flags)), flags & MQSHM_RING_KEEP ? ", keep" :
+		    flags & MQSHM_RING_PERSISTENT ? ", stays" : "");
 }
 
 static void print_connections(const struct mqshm_snapshot *snap, bool wide)
 {
 	static const char *const titles[] = { "From", "To", "Buffers", "Bytes", "Dropped", "Queued",
 		"Depth", "Policy", "State", "Id" };
-	static const size_t widths[] = { 12, 12, 11, 11, 9, 8, 8, 13, 15, 0 };
+	static const size_t widths[] = { 12, 12, 11, 11, 9, 8, 8, 20, 15, 0 };
 	struct table t;
 
 	table_start(&t, titles, widths, 5, 10, wide);
 	for (size_t i = 0; i < snap->n_connections; i++) {
 		const struct mqshm_connection_record *c = &snap->connections[i];
-		char *cells[] = { graph_port_label(snap, c->from_port),
-			graph_port_label(snap, c->to_port), number(c->messages),
+		char *cells[] = { graph_connection_from(snap, c), graph_connection_to(snap, c), number(c->messages),
 			show_bytes(c->bytes), number(c->dropped), number(c->queued),
-			number(c->depth), text("%s", policy_name(ring_policy(c->flags))),
+			number(c->depth), policy_text(c->flags),
 			ring_state(c->flags), number(c->id) };
 
 		table_row(&t, cells, 10);
@@ -241,14 +252,14 @@ static void print_connections(const struct mqshm_snapshot *snap, bool wide)
 static void print_departed(const struct mqshm_snapshot *snap, bool wide)
 {
 	static const char *const titles[] = { "PID", "Name", "How", "When", "Held", "Drained",
-		"Settled in", "Client" };
-	static const size_t widths[] = { 9, 13, 12, 14, 8, 10, 12, 0 };
+		"Settled in", "Lost", "Kept", "Client" };
+	static const size_t widths[] = { 9, 13, 12, 14, 8, 10, 12, 8, 8, 0 };
 	struct table t;
 	size_t first = 0;
 
 	if (!snap->n_departed)
 		return;
-	table_start(&t, titles, widths, 7, 8, wide);
+	table_start(&t, titles, widths, 7, 10, wide);
 	/* the oldest come first */
 	if (!wide && snap->n_departed > DEPARTED_SHOWN)
 		first = snap->n_departed - DEPARTED_SHOWN;
@@ -258,10 +269,10 @@ static void print_departed(const struct mqshm_snapshot *snap, bool wide)
 		char *cells[] = { pid_text(d->pid), show_name(d->name),
 			text("%s", title_case(departed_how_name(d->how))), text("%s ago", ago),
 			number(d->refs), number(d->drained), show_duration(d->settle_ns),
-			number(d->id) };
+			number(d->lost), number(d->kept), number(d->id) };
 
 		free(ago);
-		table_row(&t, cells, 8);
+		table_row(&t, cells, 10);
 	}
 	table_print(&t, "Recently gone");
 }

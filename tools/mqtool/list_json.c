@@ -190,7 +190,7 @@ static struct json_object *connection_json(const struct mqshm_snapshot *snap,
 					   const struct mqshm_connection_record *c)
 {
 	struct json_object *o = json_object_new_object();
-	char *from = graph_port_label(snap, c->from_port), *to = graph_port_label(snap, c->to_port);
+	char *from = graph_connection_from(snap, c), *to = graph_connection_to(snap, c);
 
 	add(o, "id", c->id);
 	add_text(o, "from", from);
@@ -215,6 +215,11 @@ static struct json_object *connection_json(const struct mqshm_snapshot *snap,
 	add(o, "created_ns", c->created_ns);
 	add_text(o, "policy", policy_name(ring_policy(c->flags)));
 	add(o, "dropped", c->dropped);
+	add_flag(o, "persistent", c->flags & MQSHM_RING_PERSISTENT);
+	add_flag(o, "keep", c->flags & MQSHM_RING_KEEP);
+	add_flag(o, "producer_away", c->flags & MQSHM_RING_AWAY);
+	add_flag(o, "kept", c->flags & MQSHM_RING_KEPT);
+	add(o, "keep_until_ns", c->keep_until_ns);
 	return o;
 }
 
@@ -232,6 +237,8 @@ static struct json_object *departed_json(const struct mqshm_departed_record *d)
 	add(o, "at_ns", d->at_ns);
 	add_text(o, "op", op_name(d->op));
 	add_flag(o, "committed", d->committed);
+	add(o, "kept", d->kept);
+	add(o, "lost", d->lost);
 	return o;
 }
 

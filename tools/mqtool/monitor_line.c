@@ -61,8 +61,8 @@ static void add_connections(struct present **list, size_t *n, const struct mqshm
 {
 	for (size_t i = 0; i < snap->n_connections; i++) {
 		const struct mqshm_connection_record *c = &snap->connections[i];
-		char *from = graph_port_label(snap, c->from_port);
-		char *to = graph_port_label(snap, c->to_port);
+		char *from = graph_connection_from(snap, c);
+		char *to = graph_connection_to(snap, c);
 		struct present *p;
 
 		if (connection_is_live(c)) {

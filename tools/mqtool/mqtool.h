@@ -134,8 +134,11 @@ const struct mqshm_port_record *graph_find_port(const struct mqshm_snapshot *sna
 /* Block by name; NULL after a message. */
 const struct mqshm_block_record *graph_find_block(const struct mqshm_snapshot *snap,
 						  const char *name);
-/* "block:port", to be freed. */
-char *graph_port_label(const struct mqshm_snapshot *snap, uint32_t port);
+/* Ends of a connection, "block:port", "(gone)" if nobody comes back; to be freed. */
+char *graph_connection_from(const struct mqshm_snapshot *snap,
+			    const struct mqshm_connection_record *c);
+char *graph_connection_to(const struct mqshm_snapshot *snap,
+			  const struct mqshm_connection_record *c);
 /* "12345 src1_proc, ...", at most eight clients; to be freed. */
 char *graph_clients(const struct mqshm_snapshot *snap);
 

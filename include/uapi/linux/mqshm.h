@@ -142,8 +142,12 @@ struct mqshm_ring_consumer {
 #define MQSHM_RING_EOF		(1U << 3)	/* the producer announced the end */
 #define MQSHM_RING_DEAD		(1U << 4)	/* the producer died without that */
 #define MQSHM_RING_DISCONNECTED	(1U << 5)	/* the connection was taken away */
+#define MQSHM_RING_AWAY		(1U << 6)	/* the producer is gone, another may come */
+#define MQSHM_RING_KEPT		(1U << 7)	/* the consumer is gone, another may come */
 /* What the connection was made with; these never change. */
 #define MQSHM_RING_DROP_NEWEST	(1U << 16)	/* MQSHM_POLICY_DROP_NEWEST */
+#define MQSHM_RING_PERSISTENT	(1U << 18)	/* MQSHM_CONNECT_F_PERSISTENT */
+#define MQSHM_RING_KEEP		(1U << 19)	/* MQSHM_CONNECT_F_KEEP */
 
 /**
  * struct mqshm_status - head of the runtime's status region
@@ -433,10 +437,25 @@ struct mqshm_pool_create_args {
 #define MQSHM_POLICY_BLOCK		0	/* it waits for room */
 #define MQSHM_POLICY_DROP_NEWEST	1	/* it passes the ring over with this message */
 
+/*
+ * It stays when a block goes: the next block of that name, of the same user and with such
+ * a port, takes its place, until the connection is taken away. A consumer reads on what
+ * was queued and waits for the next producer; the end that a producer announced is the
+ * end, and the connection begins anew when blocks of both names are there after that.
+ */
+#define MQSHM_CONNECT_F_PERSISTENT	(1U << 0)
+/*
+ * And what is queued when the consumer goes stays queued for the next one, for @keep_ns;
+ * with PERSISTENT only. The ring is full for its producer when it is full.
+ */
+#define MQSHM_CONNECT_F_KEEP		(1U << 1)
+#define MQSHM_KEEP_DEFAULT_NS		30000000000ULL
+#define MQSHM_KEEP_FOREVER		(~0ULL)
+
 /**
  * struct mqshm_connect_args - MQSHM_IOC_CONNECT: join an output to an input
  * @size: of this struct
- * @flags: 0
+ * @flags: MQSHM_CONNECT_F_*
  * @from_block: name of the block with the output
  * @from_port: name of the output
  * @to_block: name of the block with the input
@@ -445,9 +464,10 @@ struct mqshm_pool_create_args {
  * @out_which: when the error is ENOENT, 0 no block @from_block, 1 no port
  *	@from_port, 2 no block @to_block, 3 no port @to_port
  * @policy: MQSHM_POLICY_*
+ * @keep_ns: with KEEP: for how long, 0 for MQSHM_KEEP_DEFAULT_NS
  *
  * Needs write permission. Errors: ENOENT, EINVAL (wrong direction), EEXIST (are
- * connected), ENOSPC.
+ * connected, or will be when both are there), ENOSPC.
  */
 struct mqshm_connect_args {
 	__u32 size;
@@ -459,6 +479,7 @@ struct mqshm_connect_args {
 	__u64 out_id;
 	__u32 out_which;
 	__u32 policy;
+	__u64 keep_ns;
 };
 
 /**
@@ -1176,7 +1197,11 @@ struct mqshm_port_record {
  * @messages: pushed so far
  * @bytes: payload bytes pushed so far
  * @created_ns: when it was made
- * @dropped: messages dropped so far, as its policy says
+ * @dropped: messages dropped so far, as its policy says, or kept for too long
+ * @keep_until_ns: until when messages are kept for the next consumer; 0: it is there, or
+ *	there is no deadline
+ * @from: "block:port" of the output, also when that is not there
+ * @to: "block:port" of the input, likewise
  */
 struct mqshm_connection_record {
 	struct mqshm_record head;
@@ -1193,6 +1218,9 @@ struct mqshm_connection_record {
 	__u64 bytes;
 	__u64 created_ns;
 	__u64 dropped;
+	__u64 keep_until_ns;
+	char from[MQSHM_BLOCK_NAME_LEN + MQSHM_PORT_NAME_LEN];
+	char to[MQSHM_BLOCK_NAME_LEN + MQSHM_PORT_NAME_LEN];
 };
 
 #define MQSHM_DEPARTED_EXIT	0	/* its memory ended: exit, kill or exec */
@@ -1213,6 +1241,9 @@ struct mqshm_connection_record {
  * @op: operation that it was in or had done last, MQSHM_OP_*
  * @committed: whether that operation had happened
  * @name: name of its process
+ * @kept: messages that stay queued for its successors
+ * @lost: references in its hands that the program had got, by the client's own count:
+ *	messages that it had taken and buffers that it was filling
  */
 struct mqshm_departed_record {
 	struct mqshm_record head;
@@ -1226,6 +1257,8 @@ struct mqshm_departed_record {
 	__u32 op;
 	__u32 committed;
 	char name[MQSHM_PROCESS_NAME_LEN];
+	__u64 kept;
+	__u64 lost;
 };
 
 /* -- notices ---------------------------------------------------------------- */
@@ -1256,10 +1289,11 @@ struct mqshm_departed_record {
  *	output
  * @to: CONNECTION: "block:port" of the input
  *
- * What came goes or dies exactly once, the client before its blocks and
- * connections; a client is settled after that. Pools go with their runtime, untold.
- * A connection goes or dies when it delivers no more than it holds. What is read in
- * order happened in that order; LOST is of the moment in which it is read.
+ * What came goes or dies exactly once (a persistent connection comes again, whenever the
+ * blocks of both of its ends are there), the client before its blocks and connections; a
+ * client is settled after that. Pools go with their runtime, untold. A connection goes or
+ * dies when it delivers no more than it holds. What is read in order happened in that
+ * order; LOST is of the moment in which it is read.
  */
 struct mqshm_notice {
 	__u32 subject;

@@ -23,6 +23,7 @@ typedef unsigned int __poll_t;
 typedef unsigned int gfp_t;
 
 #define U32_MAX		((u32)~0U)
+#define U64_MAX		(~0ULL)
 #define S64_MAX		((s64)(~0ULL >> 1))
 
 #define __user
@@ -55,6 +56,7 @@ __attribute__((noreturn, format(printf, 1, 2))) void host_bug(const char *format
 #define DIV_ROUND_UP(n, d)	(((n) + (d) - 1) / (d))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define sizeof_field(type, member)	sizeof(((type *)0)->member)
+#define offsetofend(type, member)	(offsetof(type, member) + sizeof_field(type, member))
 #define container_of(ptr, type, member) \
 	((type *)((char *)(ptr) - offsetof(type, member)))
 

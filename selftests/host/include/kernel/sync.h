@@ -153,7 +153,9 @@ struct delayed_work {
 #define INIT_DELAYED_WORK(delayed, fn)		((delayed)->work.func = (fn))
 #define to_delayed_work(from)			container_of(from, struct delayed_work, work)
 #define queue_delayed_work(wq, delayed, after)	((void)(delayed))
+#define mod_delayed_work(wq, delayed, after)	((void)(delayed), (void)(after))
 #define cancel_delayed_work_sync(delayed)	((void)(delayed))
+#define nsecs_to_jiffies(ns)			((unsigned long)((ns) / (1000000000 / HZ)))
 
 /* Looks again and again; what it waits for may be due here. */
 void host_var_look(unsigned int looks);

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Persistent connections: ends that wait for another block of the same name.
+ *
+ * Such a connection is the runtime's until somebody takes it away, and keeps its number,
+ * its ring and its limits meanwhile. An end that its client lets go of is either
+ *
+ *	AWAY	the ring stays open, and the next client that makes a block of that name
+ *		goes on where this one stopped: a producer's, as long as the ring is read and
+ *		no end was announced; a consumer's, if the connection keeps its messages; or
+ *	GONE	as without any of this. When both are gone the ring is empty, and waits for
+ *		both to come back.
+ *
+ * Nobody but the kernel writes the cells of an end that is AWAY. Its client was settled,
+ * which is when nobody can write its pages any more, or removed the block itself, in a
+ * call of its own that cleared its intent. So the cursors stand where step 1 of settle has
+ * left them, and the successor needs no other pages: what it finds in them is the truth.
+ * An intent of the successor is of its own life, since attaching clears it.
+ *
+ * How long messages are kept for a consumer is limited by a deadline. What waits without
+ * one holds no buffers: a connection, with its ring, which counts against the limit of
+ * connections and the quota of the runtime's owner.
+ */
+#include <linux/jiffies.h>
+#include <linux/ktime.h>
+#include <linux/string.h>
+#include <linux/workqueue.h>
+
+#include "block.h"
+#include "client.h"
+#include "conn.h"
+#include "notice.h"
+#include "persist.h"
+#include "ring.h"
+#include "runtime.h"
+#include "wake.h"
+
+static bool is_persistent(const struct mqshm_conn *conn)
+{
+	return conn->policy & MQSHM_RING_PERSISTENT && !conn->given_up;
+}
+
+static bool both_gone(const struct mqshm_conn *conn)
+{
+	return conn->end[MQSHM_DIR_IN].state == MQSHM_END_GONE &&
+	       conn->end[MQSHM_DIR_OUT].state == MQSHM_END_GONE;
+}
+
+/*
+ * Whether end @dir, which its client lets go of, may wait for a successor. A consumer
+ * that is done with the ring (@for_good) leaves nothing for one.
+ */
+bool mqshm_persist_may_wait(const struct mqshm_conn *conn, unsigned int dir, bool for_good)
+{
+	u32 flags = READ_ONCE(*conn->flags);
+
+	lockdep_assert_held(&conn->rt->lock);
+	if (!is_persistent(conn) || flags & MQSHM_RING_CLOSED)
+		return false;
+	if (dir == MQSHM_DIR_OUT)
+		return !(flags & MQSHM_RING_EOF);
+	return conn->policy & MQSHM_RING_KEEP && !for_good;
+}
+
+/* Looks again when the first of those that are kept has waited long enough. */
+static void keep_schedule(struct mqshm_runtime *rt)
+{
+	u64 now = ktime_get_ns(), first = U64_MAX;
+	struct mqshm_conn *conn;
+
+	lockdep_assert_held(&rt->lock);
+	list_for_each_entry(conn, &rt->conns, node)
+		first = min(first, conn->keep_until_ns);
+	if (first != U64_MAX)
+		mod_delayed_work(system_unbound_wq, &rt->keep_work,
+				 first > now ? nsecs_to_jiffies(first - now) + 1 : 0);
+}
+
+/*
+ * End @dir waits from now on. Its client has no intent any more, so that the cursors are
+ * what they will be for the successor. Returns how many messages are kept.
+ */
+u64 mqshm_persist_wait(struct mqshm_conn *conn, unsigned int dir, struct mqshm_wakes *wakes)
+{
+	struct mqshm_ring_consumer *consumer = mqshm_ring_consumer(conn);
+	struct mqshm_end *end = &conn->end[dir];
+	u32 flags;
+
+	lockdep_assert_held(&conn->rt->lock);
+	spin_lock(&conn->lock);
+	flags = *conn->flags;
+	if (dir == MQSHM_DIR_OUT) {
+		flags = (flags | MQSHM_RING_AWAY) & ~MQSHM_RING_PSLEEPING;
+	} else {
+		flags = (flags | MQSHM_RING_KEPT) & ~MQSHM_RING_SLEEPING;
+		/* [S15] what the dead consumer did not tell any more */
+		smp_store_release(&consumer->head, READ_ONCE(consumer->phead));
+	}
+	/* [S7] the kernel wrote the last of what was pushed, or the client did before */
+	smp_store_release(conn->flags, flags);
+	end->sleepers = 0;
+	WRITE_ONCE(end->state, MQSHM_END_AWAY);
+	WRITE_ONCE(end->client, NULL);
+	end->port = NULL;
+	end->block = 0;
+	mqshm_ring_wake_locked(conn, !dir, wakes);			/* [S9] [S16] */
+	spin_unlock(&conn->lock);
+	if (dir == MQSHM_DIR_OUT)
+		return 0;
+	conn->keep_until_ns = conn->keep_ns == U64_MAX ? U64_MAX : ktime_get_ns() + conn->keep_ns;
+	keep_schedule(conn->rt);
+	return mqshm_ring_queued(conn);
+}
+
+/* Both ends have blocks again: those who watch are told, both clients are. */
+static void conn_complete(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
+{
+	struct mqshm_end *in = &conn->end[MQSHM_DIR_IN], *out = &conn->end[MQSHM_DIR_OUT];
+
+	if (in->client)
+		mqshm_client_notify(in->client, wakes);
+	if (out->client)
+		mqshm_client_notify(out->client, wakes);
+	if (in->client && out->client) {
+		conn->told_end = false;
+		mqshm_notice_conn(conn, MQSHM_CHANGE_CAME);
+	}
+	wakes->changed = true;
+}
+
+/* A successor takes the end that waits: the ring goes on. */
+static void end_take(struct mqshm_conn *conn, unsigned int dir, struct mqshm_port *port,
+		     struct mqshm_wakes *wakes)
+{
+	spin_lock(&conn->lock);
+	WRITE_ONCE(*conn->flags, *conn->flags &
+		   ~(dir == MQSHM_DIR_OUT ? MQSHM_RING_AWAY : MQSHM_RING_KEPT));
+	spin_unlock(&conn->lock);
+	if (dir == MQSHM_DIR_IN)
+		conn->keep_until_ns = U64_MAX;
+	mqshm_conn_offer(conn, dir, port);
+	conn_complete(conn, wakes);
+}
+
+/* The port that end @dir is for, if its block is there and is who it has to be. */
+static struct mqshm_port *end_find_port(struct mqshm_conn *conn, unsigned int dir)
+{
+	struct mqshm_end *end = &conn->end[dir];
+	struct mqshm_block *block = mqshm_block_find(conn->rt, end->block_name);
+	struct mqshm_port *port;
+
+	if (!block || READ_ONCE(block->client->dead) ||
+	    !uid_eq(block->client->uid, end->uid))
+		return NULL;
+	port = mqshm_block_find_port(block, end->port_name);
+	return port && port->direction == dir ? port : NULL;
+}
+
+/* Both ends are gone: begins anew, if both blocks are there. */
+static void conn_revive(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
+{
+	struct mqshm_ring_consumer *consumer = mqshm_ring_consumer(conn);
+	struct mqshm_port *out = end_find_port(conn, MQSHM_DIR_OUT);
+	struct mqshm_port *in = end_find_port(conn, MQSHM_DIR_IN);
+	u64 tail = READ_ONCE(mqshm_ring_producer(conn)->tail);
+
+	if (!in || !out)
+		return;
+	/* it is empty, whatever a client that broke the protocol wrote there */
+	WRITE_ONCE(consumer->phead, tail);
+	WRITE_ONCE(consumer->head, tail);
+	spin_lock(&conn->lock);
+	WRITE_ONCE(*conn->flags, conn->policy | (out->ended ? MQSHM_RING_EOF : 0));
+	spin_unlock(&conn->lock);
+	conn->wanted = false;
+	mqshm_conn_offer(conn, MQSHM_DIR_OUT, out);
+	mqshm_conn_offer(conn, MQSHM_DIR_IN, in);
+	conn_complete(conn, wakes);
+}
+
+/* A block was made: it takes the ends that wait for one of its name. */
+void mqshm_persist_block_came(struct mqshm_block *block, struct mqshm_wakes *wakes)
+{
+	struct mqshm_runtime *rt = block->client->rt;
+	struct mqshm_conn *conn;
+	struct mqshm_port *port;
+	unsigned int dir;
+
+	lockdep_assert_held(&rt->lock);
+	list_for_each_entry(conn, &rt->conns, node) {
+		if (!is_persistent(conn))
+			continue;
+		for (dir = MQSHM_DIR_IN; dir <= MQSHM_DIR_OUT; dir++) {
+			port = end_find_port(conn, dir);
+			if (!port || port->block != block)
+				continue;
+			if (conn->end[dir].state == MQSHM_END_AWAY)
+				end_take(conn, dir, port, wakes);
+			else if (conn->end[dir].state == MQSHM_END_GONE)
+				conn->wanted = true;
+		}
+		if (conn->wanted && both_gone(conn))
+			conn_revive(conn, wakes);
+	}
+}
+
+/* The second end of @conn has gone: it stays, empty, or it has come back already. */
+void mqshm_persist_idle(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
+{
+	lockdep_assert_held(&conn->rt->lock);
+	wakes->changed = true;
+	if (conn->wanted)
+		conn_revive(conn, wakes);
+}
+
+/* Ends that wait do so no longer. What is in the ring goes, unless it is being read. */
+static void ends_close(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
+{
+	struct mqshm_end *in = &conn->end[MQSHM_DIR_IN], *out = &conn->end[MQSHM_DIR_OUT];
+	bool drain = in->state == MQSHM_END_AWAY;
+
+	lockdep_assert_held(&conn->rt->lock);
+	conn->keep_until_ns = U64_MAX;
+	spin_lock(&conn->lock);
+	if (drain) {
+		/* [S12] */
+		smp_store_release(conn->flags,
+				  (*conn->flags | MQSHM_RING_CLOSED) & ~MQSHM_RING_KEPT);
+		WRITE_ONCE(in->state, MQSHM_END_GONE);			/* [S13] */
+		mqshm_ring_wake_locked(conn, MQSHM_DIR_OUT, wakes);	/* [S16] */
+	}
+	/* a consumer that is there sees CLOSED, or DISCONNECTED, and lets go */
+	if (out->state == MQSHM_END_AWAY && (drain || conn->given_up))
+		WRITE_ONCE(out->state, MQSHM_END_GONE);
+	spin_unlock(&conn->lock);
+	if (!drain)
+		return;
+	smp_mb(); /* [S13] CLOSED before the slots; pairs with the fence of a flush, F1 */
+	conn->expired += mqshm_ring_drain(conn, wakes);
+	if (out->client)
+		mqshm_client_notify(out->client, wakes);
+	wakes->changed = true;
+}
+
+/* It is taken away, or its runtime is removed: nobody will come back. */
+void mqshm_persist_give_up(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
+{
+	bool idle = both_gone(conn);
+
+	conn->given_up = true;
+	ends_close(conn, wakes);
+	if (idle || both_gone(conn))
+		mqshm_conn_remove(conn, wakes);
+}
+
+/* Whether buffers are in rings that nobody reads now. */
+bool mqshm_persist_holds_messages(struct mqshm_runtime *rt)
+{
+	struct mqshm_conn *conn;
+
+	lockdep_assert_held(&rt->lock);
+	list_for_each_entry(conn, &rt->conns, node)
+		if (conn->end[MQSHM_DIR_IN].state == MQSHM_END_AWAY &&
+		    mqshm_ring_has_message(conn))
+			return true;
+	return false;
+}
+
+void mqshm_persist_drop_all(struct mqshm_runtime *rt, struct mqshm_wakes *wakes)
+{
+	struct mqshm_conn *conn;
+
+	lockdep_assert_held(&rt->lock);
+	list_for_each_entry(conn, &rt->conns, node)
+		ends_close(conn, wakes);
+}
+
+static void keep_look(struct work_struct *work)
+{
+	struct mqshm_runtime *rt = container_of(to_delayed_work(work), struct mqshm_runtime,
+						keep_work);
+	u64 now = ktime_get_ns();
+	struct mqshm_wakes wakes;
+	struct mqshm_conn *conn;
+
+	mqshm_wakes_init(&wakes);
+	mutex_lock(&rt->lock);
+	list_for_each_entry(conn, &rt->conns, node)
+		if (conn->keep_until_ns <= now)
+			ends_close(conn, &wakes);
+	keep_schedule(rt);
+	mutex_unlock(&rt->lock);
+	mqshm_wakes_fire(rt, &wakes);
+}
+
+void mqshm_persist_init(struct mqshm_runtime *rt)
+{
+	INIT_DELAYED_WORK(&rt->keep_work, keep_look);
+}
+
+/* The runtime is removed; without its lock. */
+void mqshm_persist_end(struct mqshm_runtime *rt)
+{
+	struct mqshm_conn *conn, *next;
+	struct mqshm_wakes wakes;
+
+	mqshm_wakes_init(&wakes);
+	mutex_lock(&rt->lock);
+	list_for_each_entry_safe(conn, next, &rt->conns, node)
+		mqshm_persist_give_up(conn, &wakes);
+	mutex_unlock(&rt->lock);
+	mqshm_wakes_fire(rt, &wakes);
+	/* nobody waits, so that nobody starts it again */
+	cancel_delayed_work_sync(&rt->keep_work);
+}
