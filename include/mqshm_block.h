@@ -97,8 +97,14 @@ struct mqshm_instance;
  *	input has a message, once for each input that ends, and for a source freely
  * @stop: after the last work; outputs still take messages
  * @cleanup: free what initialize and start made; always called
+ * @live: keys of parameters that can be changed while the block runs, array ended by NULL;
+ *	NULL: none
+ * @change: with @live: somebody changes such parameters: read all of them again, check
+ *	them, and only then use them. Called between two works, and while work waits in
+ *	mqshm_get_input() or mqshm_produce_output(). If it fails, nothing was changed and
+ *	who asked is told the sentence
  *
- * All but @work may be NULL. initialize, start: 0 or -errno, after
+ * All but @work may be NULL. initialize, start, change: 0 or -errno, after
  * mqshm_instance_fail() with a sentence. All calls come from one thread.
  */
 struct mqshm_block_ops {
@@ -114,6 +120,8 @@ struct mqshm_block_ops {
 	enum mqshm_result (*work)(struct mqshm_instance *in);
 	void (*stop)(struct mqshm_instance *in);
 	void (*cleanup)(struct mqshm_instance *in);
+	const char *const *live;
+	int (*change)(struct mqshm_instance *in);
 };
 
 /* For block types, inside their operations. */
@@ -122,7 +130,8 @@ struct mqshm_client *mqshm_instance_client(struct mqshm_instance *in); /* MT-Uns
 const char *mqshm_instance_name(const struct mqshm_instance *in); /* MT-Unsafe race:client */
 /* Somebody asked the block to stop or to end: for work that waits by itself. */
 bool mqshm_instance_stop_requested(const struct mqshm_instance *in); /* MT-Unsafe race:client */
-/* Value of a parameter, given or default; NULL if neither. Lives as long as @in. */
+/* Value of a parameter, given or default; NULL if neither. Lives as long as @in; one that is
+ * live, until it is changed. */
 const char *mqshm_instance_param(const struct mqshm_instance *in, const char *key); /* MT-Unsafe race:client */
 /* Parsed: -EINVAL after mqshm_instance_fail() with a sentence. */
 int mqshm_instance_number(struct mqshm_instance *in, const char *key, double *out); /* MT-Unsafe race:client */
@@ -194,6 +203,26 @@ int mqshm_instance_new(struct mqshm_client *c, const struct mqshm_block_ops *ops
  * nothing to do. Returns MQSHM_DONE (end), MQSHM_OK (stopped) or MQSHM_ERROR.
  */
 enum mqshm_result mqshm_instance_run(struct mqshm_instance *in, char **error); /* MT-Unsafe race:client */
+
+/**
+ * mqshm_block_change() - change parameters of a block that runs, in whatever process
+ * @runtime: as for mqshm_runtime_open()
+ * @block: number of the block
+ * @params: array[@n]: those that are to change, all or none of them
+ * @deadline_ns: when to give up waiting for the block's answer
+ * @error: on failure the block's own sentence, to be freed by the caller, or NULL; may be
+ *	NULL
+ *
+ * They hold from the next buffer on when it returns. Needs write permission, as does the
+ * block's process to answer.
+ *
+ * -ENOTCONN the block takes no changes; -EINVAL, or what else its type gave, it refuses
+ * them; -ETIMEDOUT no answer, they may be taken later; -ENOENT no such runtime or block;
+ * -EMSGSIZE they do not fit into one message; -EACCES; -ESHUTDOWN; -EINTR; -EDQUOT;
+ * -ENOSPC; -ENOMEM; -EOPNOTSUPP an older module.
+ */
+int mqshm_block_change(const char *runtime, uint64_t block, const struct mqshm_param *params,
+		       size_t n, uint64_t deadline_ns, char **error); /* MT-Safe */
 
 /* Asks a running block to stop. From any thread, and from a signal handler. */
 void mqshm_instance_request_stop(struct mqshm_instance *in); /* MT-Safe */

@@ -275,6 +275,9 @@ static int event_handle(struct mqshm_client *c, const struct mqshm_event *ev)
 		if (b)
 			b->stop = true;
 		return 0;
+	case MQSHM_EVENT_MESSAGE:
+		c->mail++;
+		return 0;
 	default:
 		return 0;
 	}

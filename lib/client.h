@@ -36,6 +36,7 @@ struct ring;
  * @refs: REF of the references dropped that the kernel has not been told of, for a
  *	client without a toggle; what it has done of it is known also after a longjmp
  * @changed: something changed that the program was not told yet
+ * @mail: counts when messages came for it or its blocks
  * @fd: descriptor
  * @id: number, never used again
  * @index: of its gen word
@@ -71,6 +72,7 @@ struct mqshm_client {
 	struct mqshm_lease_args lease;
 	struct mqshm_ref_args refs;
 	bool changed;
+	uint32_t mail;
 	int fd;
 	uint64_t id;
 	uint32_t index;

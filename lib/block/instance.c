@@ -10,7 +10,7 @@
 #include "../port.h"
 #include "../runtime.h"
 #include "../sys.h"
-#include "instance.h"
+#include "control.h"
 
 void *mqshm_instance_state(struct mqshm_instance *in)
 {
@@ -212,6 +212,8 @@ static int instance_setup(struct mqshm_instance *in, const struct mqshm_param *p
 		r = in->ops->initialize(in);
 	if (!r)
 		r = instance_register(in);
+	if (!r)
+		mqshm_control_open(in);
 	specs_free(in);
 	return r;
 }
@@ -255,6 +257,7 @@ void mqshm_instance_free(struct mqshm_instance *in)
 		return;
 	if (in->state && in->ops->cleanup)
 		in->ops->cleanup(in);
+	mqshm_control_close(in);
 	mqshm_block_remove(in->block);
 	specs_free(in);
 	mqshm_params_free(in);

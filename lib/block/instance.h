@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <mqshm_block.h>
+#include <mqshm_bus.h>
 
 /**
  * struct mqshm_instance - a block that runs
@@ -24,6 +25,8 @@
  * @message: why it failed, NULL if nothing was said
  * @stop: it was asked to stop; set from any thread and from signal handlers
  * @end: it was asked to end its stream; set as @stop
+ * @control: where requests for changes come from; NULL if its type takes none
+ * @mail_seen: what the client's @mail was when it last looked there
  * @block_id: number of the block; 0 before it is registered
  * @forks: forks that had happened when it was made
  * @work_count: calls of work
@@ -47,6 +50,8 @@ struct mqshm_instance {
 	char *message;
 	bool stop;
 	bool end;
+	struct mqshm_bus *control;
+	uint32_t mail_seen;
 	uint64_t block_id;
 	unsigned int forks;
 	uint64_t work_count;
@@ -65,6 +70,8 @@ int mqshm_params_set(struct mqshm_instance *in, const struct mqshm_param *params
  */
 int mqshm_params_count(struct mqshm_instance *in, const char *key, int64_t *n,
 		       bool *numbered);
+/* Takes other values for those that are live, if they are fit and the type agrees. */
+int mqshm_params_change(struct mqshm_instance *in, const struct mqshm_param *params, size_t n);
 void mqshm_params_free(struct mqshm_instance *in);
 
 #endif /* LIB_BLOCK_INSTANCE_H */

@@ -274,6 +274,99 @@ int mqshm_params_set(struct mqshm_instance *in, const struct mqshm_param *params
 	return r;
 }
 
+static bool param_is_live(const struct mqshm_block_ops *ops, const char *key)
+{
+	const char *const *live = ops->live;
+
+	while (live && *live && strcmp(*live, key))
+		live++;
+	return live && *live;
+}
+
+/* Whether the @i-th of a change may be changed at all. */
+static int change_check(struct mqshm_instance *in, const struct mqshm_param *params, size_t i)
+{
+	size_t k;
+
+	if (!spec_find(in->ops, params[i].key))
+		return mqshm_instance_fail(in, -EINVAL, "%s takes no parameter %s",
+					   in->ops->type, params[i].key);
+	if (!param_is_live(in->ops, params[i].key))
+		return mqshm_instance_fail(in, -EINVAL, "%s cannot be changed while the block runs",
+					   params[i].key);
+	for (k = 0; k < i; k++) {
+		if (!strcmp(params[k].key, params[i].key))
+			return mqshm_instance_fail(in, -EINVAL, "parameter %s is given twice",
+						   params[i].key);
+	}
+	return 0;
+}
+
+/* In place of a value that was given, or behind those. */
+static int param_replace(struct mqshm_instance *in, const struct mqshm_param *param)
+{
+	struct mqshm_param copy = { strdup(param->key), strdup(param->value) };
+	size_t i = 0;
+
+	if (!copy.key || !copy.value) {
+		free((char *)copy.key);
+		free((char *)copy.value);
+		return -ENOMEM;
+	}
+	while (i < in->n_params && strcmp(in->params[i].key, param->key))
+		i++;
+	in->params[i] = copy;
+	in->n_params += i == in->n_params;
+	return 0;
+}
+
+/* Frees an array, and those of its texts that the other does not have. */
+static void params_drop(struct mqshm_param *params, size_t n,
+			const struct mqshm_param *kept, size_t n_kept)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (i < n_kept && params[i].key == kept[i].key)
+			continue;
+		free((char *)params[i].key);
+		free((char *)params[i].value);
+	}
+	free(params);
+}
+
+int mqshm_params_change(struct mqshm_instance *in, const struct mqshm_param *params, size_t n)
+{
+	struct mqshm_param *before = in->params, *after;
+	size_t n_before = in->n_params, n_after, i;
+	int r = 0;
+
+	for (i = 0; i < n && !r; i++)
+		r = change_check(in, params, i);
+	if (r)
+		return r;
+	after = calloc(n_before + n + 1, sizeof(*after));
+	if (!after)
+		return -ENOMEM;
+	memcpy(after, before, n_before * sizeof(*after));
+	in->params = after;
+	for (i = 0; i < n && !r; i++)
+		r = param_replace(in, &params[i]);
+	for (i = 0; i < n && !r; i++)
+		r = param_check(in, spec_find(in->ops, params[i].key));
+	if (!r)
+		r = in->ops->change(in);
+	n_after = in->n_params;
+	if (r) {
+		in->params = before;
+		in->n_params = n_before;
+		params_drop(after, n_after, before, n_before);
+	} else {
+		params_drop(before, n_before, after, n_after);
+	}
+	return r;
+}
+
 void mqshm_params_free(struct mqshm_instance *in)
 {
 	size_t i;

@@ -5,7 +5,7 @@
 
 #include "../clock.h"
 #include "../port.h"
-#include "instance.h"
+#include "control.h"
 
 /*
  * A sleep beside an input that has messages but not enough for the block: the
@@ -58,6 +58,7 @@ static int instance_wait(struct mqshm_instance *in, struct mqshm_port *const *po
 	if (mqshm_instance_cancelled(in))
 		return -ECANCELED;
 	r = mqshm_wait(in->client, ports, n, deadline_ns, NULL);
+	control_check(in);
 	if (r >= 0 || r == -EINTR)
 		return mqshm_instance_cancelled(in) ? -ECANCELED : 0;
 	return r;
@@ -344,6 +345,7 @@ static enum mqshm_result loop(struct run *run)
 		r = wait_for_input(run);
 		if (r)
 			break;
+		control_check(in);
 		result = work(in);
 		if (result == MQSHM_DONE)
 			return result;

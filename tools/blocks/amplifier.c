@@ -306,16 +306,29 @@ static void amplifier_stop(struct mqshm_instance *in)
 	a->n_held = 0;
 }
 
+/* At the beginning, and whenever somebody changes them. */
+static int amplifier_change(struct mqshm_instance *in)
+{
+	struct amplifier *a = mqshm_instance_state(in);
+	double gain;
+	bool clip;
+	int error = mqshm_instance_number(in, "gain", &gain);
+
+	if (!error)
+		error = mqshm_instance_bool(in, "clip", &clip);
+	if (error)
+		return error;
+	a->gain = gain;
+	a->clip = clip;
+	return 0;
+}
+
 static int amplifier_initialize(struct mqshm_instance *in)
 {
 	struct amplifier *a = mqshm_instance_state(in);
 	size_t format;
-	int error = mqshm_instance_number(in, "gain", &a->gain);
+	int error = amplifier_change(in);
 
-	if (!error && !isfinite(a->gain))
-		error = mqshm_instance_fail(in, -EINVAL, "gain: it is a number, as 2.0 or -0.5");
-	if (!error)
-		error = mqshm_instance_bool(in, "clip", &a->clip);
 	if (!error)
 		error = mqshm_instance_choice(in, "format", &format);
 	if (error)
@@ -342,6 +355,8 @@ static const struct mqshm_block_port amplifier_ports[] = {
 	{ .name = NULL }
 };
 
+static const char *const amplifier_live[] = { "gain", "clip", NULL };
+
 const struct mqshm_block_ops amplifier_ops = {
 	.abi = MQSHM_BLOCK_ABI,
 	.class_ = MQSHM_CLASS_PROCESSING,
@@ -353,4 +368,6 @@ const struct mqshm_block_ops amplifier_ops = {
 	.initialize = amplifier_initialize,
 	.work = amplifier_work,
 	.stop = amplifier_stop,
+	.live = amplifier_live,
+	.change = amplifier_change,
 };
