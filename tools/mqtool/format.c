@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "mqtool.h"
 
@@ -91,6 +92,22 @@ char *show_duration(uint64_t ns)
 	if (ns < 3600 * 1000000000ULL)
 		return text("%.0f min", ns / 60e9);
 	return text("%.1f h", ns / 3600e9);
+}
+
+char *show_time_of_day(uint64_t at_ns)
+{
+	struct timespec now;
+	struct tm tm;
+	uint64_t ns;
+	time_t s;
+	char hms[16];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	ns = now.tv_sec * 1000000000ULL + now.tv_nsec - mqshm_now_ns() + at_ns;
+	s = (time_t)(ns / 1000000000);
+	localtime_r(&s, &tm);
+	strftime(hms, sizeof(hms), "%H:%M:%S", &tm);
+	return text("%s.%03u", hms, (unsigned int)(ns / 1000000 % 1000));
 }
 
 /* Bytes of the character at @s, 0 if it is none of UTF-8. */

@@ -2,10 +2,7 @@
 /* mqtool monitor: first what is there, then what comes, goes, dies or stalls. */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "mqtool.h"
 
@@ -40,18 +37,6 @@ struct watch {
 	struct watched *watched;
 };
 
-static const int end_signals[] = { SIGINT, SIGTERM, SIGHUP };
-
-#define N_ENDS (sizeof(end_signals) / sizeof(*end_signals))
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int number)
-{
-	(void)number;
-	interrupted = 1;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct watch *w = state->input;
@@ -71,16 +56,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* Who reads it may go at any time: then this ends, and nothing is wrong. */
 static int show(const struct watch *w, const struct watched *of, const struct mqshm_notice *n,
 		const char *state)
 {
-	if (monitor_show(n, of->label, state, w->json) == 0)
-		return EXIT_DONE;
-	if (errno != EPIPE && !interrupted)
-		return fail("output", NULL, "%s", strerror(errno));
-	interrupted = 1;
-	return EXIT_DONE;
+	monitor_show(n, of->label, state, w->json);
+	return ends_flush();
 }
 
 /* All that is in a runtime, and it is there itself, or came (@came, else NULL). */
@@ -93,7 +73,7 @@ static int show_present(const struct watch *w, const struct watched *of,
 
 	if (came)
 		present[0].notice = *came;
-	for (size_t i = 0; i < n && !status && !interrupted; i++)
+	for (size_t i = 0; i < n && !status && !ends_came(); i++)
 		status = show(w, of, &present[i].notice, present[i].state);
 	free(present);
 	return status;
@@ -202,7 +182,7 @@ static int hear(struct watch *w, size_t i)
 	struct mqshm_notice n;
 	int status = EXIT_DONE, error;
 
-	while (!status && !interrupted) {
+	while (!status && !ends_came()) {
 		struct watched *of = &w->watched[i];	/* the array may grow */
 
 		error = mqshm_monitor_next(of->monitor, &n, MQSHM_NO_WAIT);
@@ -234,21 +214,6 @@ static void forget_ended(struct watch *w)
 	w->n = kept;
 }
 
-/* Sleeps until one of @p is ready, or a signal came that ends this. */
-static void wait_ready(struct pollfd *p, size_t n)
-{
-	sigset_t ends, before;
-
-	sigemptyset(&ends);
-	for (size_t i = 0; i < N_ENDS; i++)
-		sigaddset(&ends, end_signals[i]);
-	/* one that comes before the sleep is seen, one during it ends it */
-	sigprocmask(SIG_BLOCK, &ends, &before);
-	if (!interrupted && ppoll(p, n, NULL, &before) < 0)
-		interrupted = 1;
-	sigprocmask(SIG_SETMASK, &before, NULL);
-}
-
 static int wait_and_hear(struct watch *w)
 {
 	size_t n = w->n;
@@ -261,12 +226,8 @@ static int wait_and_hear(struct watch *w)
 			      mqshm_monitor_fd(w->watched[i].monitor) : -1,
 			.events = POLLIN,
 		};
-	/* whoever reads our output: an error when they are gone */
-	p[n] = (struct pollfd){ .fd = STDOUT_FILENO };
-	wait_ready(p, n + 1);
-	if (p[n].revents)
-		interrupted = 1;
-	for (size_t i = 0; i < n && !status && !interrupted; i++)
+	ends_wait(p, n + 1);
+	for (size_t i = 0; i < n && !status && !ends_came(); i++)
 		if (p[i].revents)
 			status = hear(w, i);
 	free(p);
@@ -288,17 +249,14 @@ static int watch_all(struct watch *w)
 
 static int run(struct watch *w)
 {
-	struct sigaction action = { .sa_handler = on_signal };
 	const char *environment = getenv("MQSHM_RUNTIME");
 	int status;
 
 	if (!w->runtime && environment && *environment)
 		w->runtime = environment;
-	signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < N_ENDS; i++)
-		sigaction(end_signals[i], &action, NULL);
+	ends_catch();
 	status = w->runtime ? watch_runtime(w, w->runtime, NULL, 0, NULL) : watch_all(w);
-	while (!status && w->n && !interrupted)
+	while (!status && w->n && !ends_came())
 		status = wait_and_hear(w);
 	return status;
 }

@@ -174,23 +174,6 @@ static void show_json(const struct mqshm_notice *n, const char *state)
 
 /* -- for people ------------------------------------------------------------------ */
 
-/* Time of day of a moment of CLOCK_MONOTONIC. */
-static char *time_of_day(uint64_t at_ns)
-{
-	struct timespec now;
-	struct tm tm;
-	uint64_t ns;
-	time_t s;
-	char hms[16];
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	ns = now.tv_sec * 1000000000ULL + now.tv_nsec - mqshm_now_ns() + at_ns;
-	s = (time_t)(ns / 1000000000);
-	localtime_r(&s, &tm);
-	strftime(hms, sizeof(hms), "%H:%M:%S", &tm);
-	return text("%s.%03u", hms, (unsigned int)(ns / 1000000 % 1000));
-}
-
 static char *what_happened(const struct mqshm_notice *n, const char *state)
 {
 	char *took, *happened;
@@ -231,7 +214,7 @@ static char *who(const struct mqshm_notice *n, const char *runtime)
 
 static void show_text(const struct mqshm_notice *n, const char *runtime, const char *state)
 {
-	char *time = time_of_day(n->at_ns), *label = runtime ? show_name(runtime) : NULL;
+	char *time = show_time_of_day(n->at_ns), *label = runtime ? show_name(runtime) : NULL;
 	char *subject = who(n, label), *happened = what_happened(n, state);
 
 	printf("%s  ", time);
@@ -248,11 +231,10 @@ static void show_text(const struct mqshm_notice *n, const char *runtime, const c
 	free(happened);
 }
 
-int monitor_show(const struct mqshm_notice *n, const char *runtime, const char *state, bool json)
+void monitor_show(const struct mqshm_notice *n, const char *runtime, const char *state, bool json)
 {
 	if (json)
 		show_json(n, state);
 	else
 		show_text(n, runtime, state);
-	return fflush(stdout) == EOF || ferror(stdout) ? -1 : 0;
 }

@@ -77,6 +77,8 @@ char *show_bytes(uint64_t bytes);
 char *show_buffer_bytes(uint64_t bytes);
 /* "3 s", "2 min", "41.2 us". */
 char *show_duration(uint64_t ns);
+/* "15:04:05.678", of a moment of CLOCK_MONOTONIC. */
+char *show_time_of_day(uint64_t at_ns);
 /* Names come from other users' programs: nothing that moves a terminal's cursor. */
 char *show_name(const char *name);
 /* The same for programs: UTF-8, which JSON has to be. */
@@ -209,11 +211,24 @@ struct present {
 /* All that a snapshot of a runtime has, to be freed; returns how many. */
 size_t monitor_present(const struct mqshm_snapshot *snap, struct present **list);
 /*
- * Prints a notice, or (change 0) what is there, at once: a line for people, after the
- * name of the runtime if one is given, or a JSON object. -1 with errno on error.
+ * Prints a notice, or (change 0) what is there: a line for people, after the name of the
+ * runtime if one is given, or a JSON object.
  */
-int monitor_show(const struct mqshm_notice *n, const char *runtime, const char *state,
+void monitor_show(const struct mqshm_notice *n, const char *runtime, const char *state,
 		 bool json);
+
+/* -- ends.c: commands that go on until somebody ends them ------------------------------- */
+
+struct pollfd;
+
+/* From now on Ctrl-C and the like end a sleep, and a reader that is gone is an error. */
+void ends_catch(void);
+bool ends_came(void);
+/* Sleeps until one of @p is ready, or it shall end, as if Ctrl-C were pressed when the last,
+ * which is set to standard output, has no reader any more. */
+void ends_wait(struct pollfd *p, size_t n);
+/* A line was printed: 0, or EXIT_FAILED after a message. A reader that is gone ends it. */
+int ends_flush(void);
 
 /* -- worker.c: the process that runs a block ------------------------------------------- */
 
