@@ -28,6 +28,8 @@ static const struct command commands[] = {
 	{ "remove", "remove a runtime", command_remove },
 	{ "pool", "add a pool of buffers to a runtime", command_pool },
 	{ "monitor", "show what comes, goes, dies or stalls, as it happens", command_monitor },
+	{ "set", "change parameters of a block that runs", command_set },
+	{ "bus", "publish messages, or show those that come", command_bus },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))

@@ -36,6 +36,8 @@ int command_remove(int argc, char **argv);
 int command_pool(int argc, char **argv);
 int command_monitor(int argc, char **argv);
 int command_inspect(int argc, char **argv);
+int command_bus(int argc, char **argv);
+int command_set(int argc, char **argv);
 
 /* -- message.c: what goes wrong, in a sentence ------------------------------ */
 
@@ -229,6 +231,13 @@ bool ends_came(void);
 void ends_wait(struct pollfd *p, size_t n);
 /* A line was printed: 0, or EXIT_FAILED after a message. A reader that is gone ends it. */
 int ends_flush(void);
+
+/* -- bus_line.c ---------------------------------------------------------------------------- */
+
+struct mqshm_bus_message;
+
+/* Prints a message, @sender being a name for its block or NULL: a line for people, or JSON. */
+void bus_show(const struct mqshm_bus_message *m, const char *sender, bool json);
 
 /* -- worker.c: the process that runs a block ------------------------------------------- */
 
