@@ -10,8 +10,8 @@
  * its arguments, --runtime RUNTIME --process NAME --block TYPE --name NAME, --param
  * KEY=VALUE for each parameter, and --ready-fd N. On descriptor N, a stream socket, it
  * writes "r" once its block is registered, and runs the block when it then reads a byte;
- * at the end of the stream it ends instead. Asked to stop by the module, it writes "s"
- * before it ends. SIGINT asks it to end its stream: a source stops and announces the end,
+ * at the end of the stream it ends instead. Before its block leaves the runtime it writes
+ * "s" if it was asked to stop, else "e". SIGINT asks it to end its stream: a source stops and announces the end,
  * any other block goes on until its inputs have ended. `mqtool start --foreground` is one.
  */
 #ifndef MQSHM_MANAGER_H
@@ -30,8 +30,8 @@ struct mqshm_manager;
 /**
  * mqshm_manager_open() - manage a runtime
  * @runtime: as for mqshm_runtime_open()
- * @worker: program that runs a block, as above, and its first arguments, ended by NULL;
- *	worker[0] is a path. NULL if nothing is to be started
+ * @worker: path of a program that runs a block, as above, then its name and its first
+ *	arguments, ended by NULL. NULL if nothing is to be started
  * @out: the manager; close it with mqshm_manager_close()
  *
  * -ENOMEM; -EMFILE; as mqshm_runtime_open().
@@ -108,6 +108,7 @@ char *mqshm_manager_log_path(const struct mqshm_manager *m, const char *block); 
  * @code: ENDED, RESTARTS: its exit status, if @signal is 0
  * @signal: ENDED, RESTARTS: the signal that ended it, else 0
  * @stopped: ENDED: it had been asked to stop
+ * @starved: ENDED: all that fed its block has ended, so that it was not started again
  * @restarts: how often it was started again
  * @clients: its clients, one each thread that runs blocks
  * @blocks: its blocks
@@ -121,6 +122,7 @@ struct mqshm_process_info {
 	int code;
 	int signal;
 	bool stopped;
+	bool starved;
 	uint32_t restarts;
 	uint32_t clients;
 	uint32_t blocks;
@@ -175,12 +177,18 @@ struct mqshm_graph {
  * @kind: MQSHM_GRAPH_*, 0 if it was none of them
  * @index: which
  * @process: of a block
+ * @snapshot: of the runtime when a connection could not be made, to be freed; else NULL
  */
 struct mqshm_graph_fault {
 	uint32_t kind;
 	size_t index;
 	struct mqshm_process_info process;
+	struct mqshm_snapshot *snapshot;
 };
+
+/* The order in which the blocks of a graph begin to run, as indices, into order[n_blocks]:
+ * each after all that it feeds, but for circles. -ENOMEM. */
+int mqshm_graph_order(const struct mqshm_graph *graph, size_t *order); /* MT-Safe */
 
 /**
  * mqshm_manager_start_graph() - start all blocks of a graph, or none

@@ -11,14 +11,12 @@
  * @m: manager
  * @graph: the graph
  * @processes: array of a process for each block, NULL if there is none yet
- * @height: for each block, the longest way from it to an end of the graph
  * @fault: what could not be started
  */
 struct start {
 	struct mqshm_manager *m;
 	const struct mqshm_graph *graph;
 	struct process **processes;
-	size_t *height;
 	struct mqshm_graph_fault fault;
 };
 
@@ -35,9 +33,8 @@ static size_t block_index(const struct mqshm_graph *graph, const char *end)
 }
 
 /* Along each connection once, as often as a way may be long: a circle ends so, too. */
-static void heights_find(struct start *s)
+static void heights_find(const struct mqshm_graph *graph, size_t *height)
 {
-	const struct mqshm_graph *graph = s->graph;
 	bool changed = true;
 	size_t round, i;
 
@@ -48,12 +45,29 @@ static void heights_find(struct start *s)
 			size_t to = block_index(graph, graph->connections[i].to);
 
 			if (from == graph->n_blocks || to == graph->n_blocks ||
-			    s->height[from] > s->height[to])
+			    height[from] > height[to])
 				continue;
-			s->height[from] = s->height[to] + 1;
+			height[from] = height[to] + 1;
 			changed = true;
 		}
 	}
+}
+
+int mqshm_graph_order(const struct mqshm_graph *graph, size_t *order)
+{
+	size_t *height = calloc(graph->n_blocks + 1, sizeof(*height)), level, i, n = 0;
+
+	if (!height)
+		return -ENOMEM;
+	heights_find(graph, height);
+	for (level = 0; n < graph->n_blocks; level++) {
+		for (i = 0; i < graph->n_blocks; i++) {
+			if (height[i] == level)
+				order[n++] = i;
+		}
+	}
+	free(height);
+	return 0;
 }
 
 static int fault_set(struct start *s, uint32_t kind, size_t index, int error)
@@ -62,6 +76,8 @@ static int fault_set(struct start *s, uint32_t kind, size_t index, int error)
 	s->fault.index = index;
 	if (kind == MQSHM_GRAPH_BLOCK && s->processes[index])
 		mqshm_process_describe(s->processes[index], &s->fault.process);
+	if (kind == MQSHM_GRAPH_CONNECTION)
+		mqshm_runtime_snapshot(s->m->rt, &s->fault.snapshot);
 	return error;
 }
 
@@ -101,21 +117,6 @@ static int blocks_connect(struct start *s)
 	return 0;
 }
 
-/* Sinks first, then what feeds them. */
-static void blocks_go(struct start *s)
-{
-	size_t height, i, done = 0;
-
-	for (height = 0; done < s->graph->n_blocks; height++) {
-		for (i = 0; i < s->graph->n_blocks; i++) {
-			if (s->height[i] != height)
-				continue;
-			mqshm_process_go(s->m, s->processes[i]);
-			done++;
-		}
-	}
-}
-
 /* Without its channel a process that was not let run ends. */
 static void blocks_drop(struct start *s)
 {
@@ -131,27 +132,37 @@ static void blocks_drop(struct start *s)
 	}
 }
 
+static int graph_start(struct start *s, size_t *order)
+{
+	size_t i;
+	int r = mqshm_graph_order(s->graph, order);
+
+	r = r ? r : blocks_register(s);
+	r = r ? r : blocks_connect(s);
+	if (r) {
+		blocks_drop(s);
+		return r;
+	}
+	for (i = 0; i < s->graph->n_blocks; i++)
+		mqshm_process_go(s->m, s->processes[order[i]]);
+	return 0;
+}
+
 int mqshm_manager_start_graph(struct mqshm_manager *m, const struct mqshm_graph *graph,
 			      struct mqshm_graph_fault *fault)
 {
 	struct start s = { .m = m, .graph = graph };
+	size_t *order = calloc(graph->n_blocks + 1, sizeof(*order));
 	int r = -ENOMEM;
 
 	s.processes = calloc(graph->n_blocks + 1, sizeof(*s.processes));
-	s.height = calloc(graph->n_blocks + 1, sizeof(*s.height));
-	if (s.processes && s.height) {
-		r = blocks_register(&s);
-		r = r ? r : blocks_connect(&s);
-		if (r) {
-			blocks_drop(&s);
-		} else {
-			heights_find(&s);
-			blocks_go(&s);
-		}
-	}
+	if (s.processes && order)
+		r = graph_start(&s, order);
 	if (fault)
 		*fault = s.fault;
+	else
+		mqshm_snapshot_free(s.fault.snapshot);
 	free(s.processes);
-	free(s.height);
+	free(order);
 	return r;
 }

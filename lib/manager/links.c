@@ -81,12 +81,12 @@ static void link_add(struct mqshm_manager *m, const char *from, const char *to)
 		link_free(link);
 }
 
-/* The process that has this end is gone, so that the connection went with it. */
+/* The process that has this end is gone, or has said that it goes, so that the connection went with it. */
 static bool gone_with(const struct mqshm_manager *m, const char *end)
 {
-	const struct process *p = owner(m, end);
+	struct process *p = owner(m, end);
 
-	return p && p->left == (uint32_t)p->pid;
+	return p && (p->left == (uint32_t)p->pid || mqshm_process_leaves(p));
 }
 
 static void link_forget(struct mqshm_manager *m, const char *from, const char *to)
@@ -147,15 +147,35 @@ void mqshm_links_update(struct mqshm_manager *m)
 		notice_take(m, &notice);
 }
 
-void mqshm_links_restore(struct mqshm_manager *m, const char *block)
+/* What was at this end was started here, and has come to its end. */
+static bool has_ended(const struct mqshm_manager *m, const char *end)
 {
+	struct process *p = m->processes;
+
+	while (p && !is_of(end, p->block))
+		p = p->next;
+	return p && (p->state == MQSHM_PROCESS_ENDED || mqshm_process_leaves(p));
+}
+
+bool mqshm_links_restore(struct mqshm_manager *m, const char *block)
+{
+	bool fed = false, starved = false;
 	struct link *link;
+	int r;
 
 	for (link = m->links; link; link = link->next) {
 		/* an end that is not there makes it when it comes back, if it is ours */
-		if (is_of(link->from, block) || is_of(link->to, block))
+		if (is_of(link->from, block))
 			mqshm_connect(m->rt, link->from, link->to, NULL);
+		if (!is_of(link->to, block))
+			continue;
+		r = mqshm_connect(m->rt, link->from, link->to, NULL);
+		if (r && r != -EEXIST && has_ended(m, link->from))
+			starved = true;
+		else
+			fed = true;
 	}
+	return fed || !starved;
 }
 
 void mqshm_links_free(struct mqshm_manager *m)

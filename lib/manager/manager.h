@@ -21,7 +21,7 @@ struct link {
 /**
  * struct process - a process that the manager started, or is about to start again
  * @next: the next, in the order of starting
- * @argv: its arguments, ended by NULL, without those that say the descriptor
+ * @argv: its arguments, ended by NULL
  * @block: name of its block
  * @name: of the process
  * @log: path of its log, NULL if it has the caller's output
@@ -33,7 +33,8 @@ struct link {
  * @left: number of the process that a monitor has seen the end of
  * @code: exit status of the last end
  * @signal: of the last end
- * @stopped: it said that it was asked to stop
+ * @last: its last word, 's' or 'e', 0 if it has not said it yet
+ * @starved: all that fed its block has ended
  * @in_row: restarts since it last ran for long
  * @restarts: all of them
  * @started_ns: when it was started last
@@ -53,7 +54,8 @@ struct process {
 	uint32_t left;
 	int code;
 	int signal;
-	bool stopped;
+	char last;
+	bool starved;
 	uint32_t in_row;
 	uint32_t restarts;
 	uint64_t started_ns;
@@ -64,7 +66,7 @@ struct process {
  * struct mqshm_manager - manages a runtime
  * @rt: the runtime
  * @runtime: its name as it was given
- * @worker: program and first arguments, ended by NULL; NULL if there is none
+ * @worker: path, name and first arguments, ended by NULL; NULL if there is none
  * @processes: that it started
  * @links: connections of blocks that may be started again
  * @monitor: tells of connections; NULL while no block may be started again
@@ -99,6 +101,8 @@ int mqshm_process_ready(struct process *p);
 void mqshm_process_go(struct mqshm_manager *m, struct process *p);
 /* Ends one that was not let run. */
 void mqshm_process_cancel(struct process *p);
+/* Whether its block leaves, or has left, in order. */
+bool mqshm_process_leaves(struct process *p);
 /* Whether it has ended; takes its status if so. @wait: sleeps until it has. */
 bool mqshm_process_ended(struct process *p, bool wait);
 void mqshm_process_describe(const struct process *p, struct mqshm_process_info *out);
@@ -118,8 +122,11 @@ void mqshm_log_remove(const char *path);
 int mqshm_links_watch(struct mqshm_manager *m);
 /* Takes in what has come and gone. */
 void mqshm_links_update(struct mqshm_manager *m);
-/* Makes those of a block again whose other end is there. */
-void mqshm_links_restore(struct mqshm_manager *m, const char *block);
+/*
+ * Makes those of a block again whose other end is there. False if it had inputs, and all
+ * that fed them has ended: nothing would ever come.
+ */
+bool mqshm_links_restore(struct mqshm_manager *m, const char *block);
 void mqshm_links_free(struct mqshm_manager *m);
 
 #endif /* LIB_MANAGER_MANAGER_H */

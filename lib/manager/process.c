@@ -77,7 +77,7 @@ static char **arguments_make(const struct mqshm_manager *m, const struct mqshm_b
 	char **w, *param;
 	size_t i;
 
-	for (w = m->worker; *w; w++)
+	for (w = m->worker + 1; *w; w++)
 		words_add(&words, *w, NULL);
 	words_add(&words, "--runtime", m->runtime);
 	words_add(&words, "--process", process);
@@ -220,7 +220,7 @@ static int attributes_fill(posix_spawnattr_t *attributes, bool session)
 	return r ? r : posix_spawnattr_setflags(attributes, flags);
 }
 
-static int spawn(struct process *p, int log, int channel)
+static int spawn(const struct mqshm_manager *m, struct process *p, int log, int channel)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -233,7 +233,7 @@ static int spawn(struct process *p, int log, int channel)
 		goto destroy_actions;
 	r = actions_fill(&actions, log, channel);
 	r = r ? r : attributes_fill(&attributes, p->log);
-	r = r ? r : posix_spawn(&p->pid, p->argv[0], &actions, &attributes, p->argv, environ);
+	r = r ? r : posix_spawn(&p->pid, m->worker[0], &actions, &attributes, p->argv, environ);
 	posix_spawnattr_destroy(&attributes);
 destroy_actions:
 	posix_spawn_file_actions_destroy(&actions);
@@ -275,7 +275,7 @@ int mqshm_process_spawn(struct mqshm_manager *m, struct process *p)
 	r = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) ? -errno : 0;
 	if (!r) {
 		pair[1] = raise_fd(pair[1]);
-		r = pair[1] < 0 ? pair[1] : spawn(p, log, pair[1]);
+		r = pair[1] < 0 ? pair[1] : spawn(m, p, log, pair[1]);
 		descriptor_close(&pair[1]);
 		p->channel = pair[0];
 		if (r)
@@ -290,7 +290,7 @@ int mqshm_process_spawn(struct mqshm_manager *m, struct process *p)
 		return r;
 	}
 	p->state = MQSHM_PROCESS_RUNNING;
-	p->stopped = false;
+	p->last = 0;
 	p->code = 0;
 	p->signal = 0;
 	p->started_ns = mqshm_now_ns();
@@ -329,10 +329,16 @@ void mqshm_process_cancel(struct process *p)
 
 /* -- its end --------------------------------------------------------------------------- */
 
+bool mqshm_process_leaves(struct process *p)
+{
+	if (!p->last && p->channel >= 0 && recv(p->channel, &p->last, 1, MSG_DONTWAIT) != 1)
+		p->last = 0;
+	return p->last;
+}
+
 bool mqshm_process_ended(struct process *p, bool wait)
 {
 	siginfo_t info = { 0 };
-	char last = '\0';
 	int r;
 
 	do {
@@ -343,7 +349,7 @@ bool mqshm_process_ended(struct process *p, bool wait)
 	/* somebody else took its status: then nobody knows it */
 	p->code = !r && info.si_code == CLD_EXITED ? info.si_status : 0;
 	p->signal = !r && info.si_code != CLD_EXITED ? info.si_status : 0;
-	p->stopped = recv(p->channel, &last, 1, MSG_DONTWAIT) == 1 && last == 's';
+	mqshm_process_leaves(p);
 	p->state = MQSHM_PROCESS_ENDED;
 	descriptor_close(&p->channel);
 	descriptor_close(&p->pidfd);
@@ -358,7 +364,8 @@ void mqshm_process_describe(const struct process *p, struct mqshm_process_info *
 		.ours = true,
 		.code = p->code,
 		.signal = p->signal,
-		.stopped = p->stopped,
+		.stopped = p->last == 's',
+		.starved = p->starved,
 		.restarts = p->restarts,
 	};
 	snprintf(out->name, sizeof(out->name), "%s", p->name);

@@ -29,7 +29,7 @@ static bool is_to_restart(const struct mqshm_manager *m, const struct process *p
 {
 	bool failed = p->code || p->signal;
 
-	if (p->stopped || !p->restart.when || p->in_row >= p->restart.limit)
+	if (p->last == 's' || !p->restart.when || p->in_row >= p->restart.limit)
 		return false;
 	return failed || (p->restart.when == MQSHM_RESTART_ALWAYS && !m->finishing);
 }
@@ -66,9 +66,20 @@ static bool is_settling(struct mqshm_manager *m, const struct process *p)
 	return settling;
 }
 
+/* It is not needed any more: what is told is its last end. */
+static uint32_t give_up(struct process *p, int code, int signal)
+{
+	mqshm_process_cancel(p);
+	p->restarts--;
+	p->starved = true;
+	p->code = code;
+	p->signal = signal;
+	return MQSHM_EVENT_ENDED;
+}
+
 static uint32_t restart(struct mqshm_manager *m, struct process *p)
 {
-	int r;
+	int code = p->code, signal = p->signal, r;
 
 	mqshm_links_update(m);
 	p->restarts++;
@@ -80,7 +91,8 @@ static uint32_t restart(struct mqshm_manager *m, struct process *p)
 	r = r ? r : mqshm_process_ready(p);
 	if (r)
 		return decide(m, p);
-	mqshm_links_restore(m, p->block);
+	if (!mqshm_links_restore(m, p->block))
+		return give_up(p, code, signal);
 	mqshm_process_go(m, p);
 	return MQSHM_EVENT_RESTARTED;
 }

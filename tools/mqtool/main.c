@@ -23,6 +23,8 @@ static const struct command commands[] = {
 	{ "start", "start a process that runs a block", command_start },
 	{ "connect", "join an output to an input", command_connect },
 	{ "disconnect", "take a connection away", command_disconnect },
+	{ "run", "run a graph from a file", command_run },
+	{ "launch", "run a graph that is written in one line", command_launch },
 	{ "list", "show runtimes, or all that is in one", command_list },
 	{ "stop", "ask blocks to end, and wait until they have", command_stop },
 	{ "remove", "remove a runtime", command_remove },

@@ -6,13 +6,26 @@
 
 #include "mqtool.h"
 
+/* Of what is being checked: "FILE:LINE: ", NULL for nothing. */
+static char *place;
+
+void fail_place(const char *file, unsigned int line)
+{
+	free(place);
+	place = NULL;
+	if (file && line)
+		place = text("%s:%u: ", file, line);
+	else if (file)
+		place = text("%s: ", file);
+}
+
 int fail(const char *kind, const char *name, const char *format, ...)
 {
 	va_list args;
 	char *shown = name ? show_name(name) : NULL;
 
 	fflush(stdout);
-	fprintf(stderr, "mqtool: %s%s%s: ", kind, shown ? " " : "", shown ? shown : "");
+	fprintf(stderr, "mqtool: %s%s%s%s: ", place ? place : "", kind, shown ? " " : "", shown ? shown : "");
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);

@@ -38,12 +38,16 @@ int command_monitor(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_bus(int argc, char **argv);
 int command_set(int argc, char **argv);
+int command_run(int argc, char **argv);
+int command_launch(int argc, char **argv);
 
 /* -- message.c: what goes wrong, in a sentence ------------------------------ */
 
 /* Prints "mqtool: KIND NAME: ..." on stderr (@name may be NULL); returns EXIT_FAILED. */
 int fail(const char *kind, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* From now on messages begin with a place in a file (@line 0: only the file; NULL: none). */
+void fail_place(const char *file, unsigned int line);
 /* The same for an error of the library that no command has better words for. */
 int fail_errno(const char *kind, const char *name, int error);
 /* malloc'ed text; ends the program when there is no memory. */

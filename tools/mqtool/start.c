@@ -182,8 +182,8 @@ static int start_background(const struct start_options *o, struct background *b)
 /* The worker is this program again; one that is to be started again is watched by another. */
 static int start_detached(struct start_options *o)
 {
-	const char *const plain[] = { SELF, "start", NULL };
-	const char *const watched[] = { SELF, "start", "--restart", o->restart_text, NULL };
+	const char *const plain[] = { SELF, "mqtool", "start", NULL };
+	const char *const watched[] = { SELF, "mqtool", "start", "--restart", o->restart_text, NULL };
 	struct background b = {
 		.spec = {
 			.type = o->type,
@@ -209,7 +209,7 @@ static int start_detached(struct start_options *o)
 
 static int start_foreground(struct start_options *o)
 {
-	const char *const worker[] = { SELF, "start", NULL };
+	const char *const worker[] = { SELF, "mqtool", "start", NULL };
 	struct mqshm_block_spec spec = {
 		.type = o->type,
 		.name = o->worker.name,

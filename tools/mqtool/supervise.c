@@ -64,7 +64,9 @@ static void stop_all(struct watch *w)
 /* Others would wait for a block that is gone for good. */
 static void failed(struct watch *w, const struct mqshm_process_info *p, const char *how)
 {
-	if (p->restarts)
+	if (p->starved)
+		fail("block", p->block, "what fed it has ended meanwhile, so it is not started again");
+	else if (p->restarts)
 		fail("block", p->block, "its process ended by %s, again after %u restarts", how,
 		     p->restarts);
 	else if (p->signal)

@@ -105,15 +105,16 @@ static void report(const struct worker_options *o, const struct mqshm_instance *
 static int run(const struct worker_options *o, struct mqshm_instance *instance)
 {
 	char *sentence = NULL;
+	enum mqshm_result result = mqshm_instance_run(instance, &sentence);
 
-	switch (mqshm_instance_run(instance, &sentence)) {
+	if (o->ready_fd >= 0)
+		send(o->ready_fd, result == MQSHM_OK ? "s" : "e", 1, MSG_NOSIGNAL);
+	switch (result) {
 	case MQSHM_DONE:
 		report(o, instance, "done");
 		return EXIT_DONE;
 	case MQSHM_OK:
 		report(o, instance, "stopped");
-		if (o->ready_fd >= 0)
-			send(o->ready_fd, "s", 1, MSG_NOSIGNAL);
 		return EXIT_DONE;
 	default:
 		fail("block", o->name, "%s", sentence ? sentence : "it failed");

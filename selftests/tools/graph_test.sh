@@ -1,0 +1,220 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Whole graphs in the test machine: mqtool run, launch, and what is started again. Needs jq.
+
+# shellcheck source-path=SCRIPTDIR source=tap.sh
+. "$(dirname "$0")/tap.sh"
+
+work=/tmp/graph
+export XDG_RUNTIME_DIR=/tmp/graph-state
+unset MQSHM_RUNTIME
+mkdir -p $work $XDG_RUNTIME_DIR
+cd $work || exit 1
+
+json() { mqtool list --json --runtime "$2" | jq -rc "$1"; }
+runtimes() { mqtool list --json | jq -rc '[.runtimes[].name] | join(" ")'; }
+# shellcheck disable=SC2317 # for until_true
+blocks() { [ "$(json .runtime.blocks "$2" 2> /dev/null)" = "$1" ]; }
+pid_of() { json ".blocks[] as \$b | .clients[] | select(.id == \$b.client and \$b.name == \"$1\") | .pid" "$2"; }
+equal() { cmp "$1" "$2" > cmp.out 2>&1 || wrong "$(cat cmp.out)"; }
+# shellcheck disable=SC2317 # for until_true
+gone() { [ ! -e "/proc/$1/exe" ]; }
+# shellcheck disable=SC2317 # for until_true
+says() { grep -q "$2" "$1"; }
+
+# refused WHAT WORD... -- COMMAND...: status 1, and nothing is left
+refused() {
+	test_case "$1"
+	shift
+	want 1 "$@"
+	same '' "$(runtimes)" "runtimes"
+}
+
+test_run() {
+	cat > copy.yaml << 'END'
+pools:
+  4K: 1024
+  large: {size: 64K, count: 4}
+processes:
+  reader:
+blocks:
+  src: {type: FileSource, params: {filename: in, bytes: 1000}, process: reader}
+  amp: {type: Amplifier, params: {gain: 1.0, format: s16le}}
+  snk: {type: FileSink, params: {filename: out}}
+  snk2: {type: FileSink, params: {filename: out2}}
+connections:
+  - src -> amp -> snk
+  - {from: "src:out", to: snk2}
+END
+	test_case "run --dry-run shows the graph, sinks first, and starts nothing"
+	want 0 "Runtime: copy" "snk FileSink snk_proc no filename=out snk2" "src FileSource reader no filename=in bytes=1000 Connections" \
+		"src amp amp snk src:out snk2" -- sh -c 'mqtool run --dry-run copy.yaml | tr -s " \n" "  "'
+	[ ! -e out ] || wrong "there is an output"
+
+	test_case "run runs a graph to its end, with pools of its own, and leaves no runtime"
+	want 0 "src: done; in: 0 buffers, 0B; out: 300 buffers, 300.0kB" -- mqtool run copy.yaml
+	same '' "$(runtimes)" "runtimes"
+	equal in out
+	test_case "everything that an output is connected to gets the first message too"
+	equal in out2
+
+	test_case "run takes the runtime that is there, and leaves it"
+	mqtool init --name t --pool 4K:1024 > /dev/null
+	rm -f out out2
+	want 0 -- mqtool run --runtime t copy.yaml
+	equal in out
+	same '["4K","large"]' "$(json '[.pools[].name]' t)" "pools"
+	same '[0,true]' "$(json '[.runtime.blocks, ([.pools[] | .free == .buffers] | all)]' t)" "blocks, free is all"
+	test_case "a pool of another size that is there is told"
+	sed 's/4K: 1024/4K: 1025/' copy.yaml > other.yaml
+	want 1 "pool 4K: the runtime has one of that name, with 1024 buffers of 4096 bytes" -- mqtool run --runtime t other.yaml
+	mqtool remove --runtime t > /dev/null
+}
+
+# edited WHAT SED WORD...: run of the graph with a change is refused with these words
+edited() {
+	what=$1
+	sed "$2" copy.yaml > wrong.yaml
+	shift 2
+	refused "$what" "$@" -- mqtool run wrong.yaml
+}
+
+test_run_refused() {
+	rm -f out
+	refused "a graph that is not there" "graph no.yaml: No such file or directory" -- mqtool run no.yaml
+	edited "a file that is no YAML" 's/\[*$/: [/;2q' "wrong.yaml:" "YAML: "
+	edited "an unknown key" 's/params: {gain/parms: {gain/' \
+		"mqtool: wrong.yaml:8: key parms: there is no such key here; did you mean params? keys: type, params"
+	edited "an unknown type" 's/Amplifier/Amplifer/' "mqtool: wrong.yaml:8: block type Amplifer" "did you mean Amplifier?"
+	edited "an unknown parameter" 's/gain/gian/' "mqtool: wrong.yaml:8: parameter gian: Amplifier has no such parameter; did you mean gain?"
+	edited "a parameter that is needed" 's/, params: {filename: out2}//' \
+		"mqtool: wrong.yaml:10: block snk2: parameter filename is missing"
+	edited "a connection of an unknown block" 's/-> amp ->/-> amb ->/' "mqtool: wrong.yaml:12: block amb: there is none of that name; did you mean amp?"
+	edited "a connection to a source" 's/- src -> amp/- snk -> src/' "mqtool: wrong.yaml:12: block snk: a FileSink is a sink"
+	edited "an unknown process" 's/process: reader/process: raeder/' "mqtool: wrong.yaml:7: process raeder: there is none of that name; did you mean reader?"
+	edited "a pool that cannot be" 's/64K, count/17M, count/' "mqtool: wrong.yaml:3: pool large: a buffer has 64 bytes to 16M"
+	edited "a policy that is none" 's/FileSink, params: {filename: out}/&, restart: often/;s/}, restart: often}/, restart: often}/;s/out, restart/out}, restart/' \
+		"mqtool: wrong.yaml:9: restart often: it is no, on-failure or always"
+	edited "an unknown port, before anything runs" 's/src:out/src:left/' \
+		"mqtool: wrong.yaml:13: port src:left: the block has no such output; outputs of src: out"
+	edited "a file that is not there, before anything runs" 's/filename: in,/filename: nofile,/' \
+		"cannot read nofile" "mqtool: wrong.yaml:7: block src: it does not start, for the reason above"
+	[ ! -e out ] || wrong "there is an output"
+}
+
+test_end() {
+	test_case "SIGINT ends the sources; what is on its way arrives"
+	mqtool init --name t --pool 4K:1024 > /dev/null
+	rm -f out
+	mkfifo feed
+	while cat in; do sleep 0.1; done > feed 2> /dev/null &
+	mqtool launch --runtime t 'FileSource name=src filename=feed bytes=1000 ! Amplifier name=amp ! FileSink name=snk filename=out' 2> words &
+	run=$!
+	until_true sh -c '[ -s out ]'
+	kill -INT $run
+	wait $run || wrong "status $?: $(cat words)"
+	sent=$(sed -n 's/^src: done.*out: \([0-9]*\) buffers.*/\1/p' words)
+	same "$sent" "$(sed -n 's/^snk: done; in: \([0-9]*\) buffers.*/\1/p' words)" "messages"
+	same "$(head -c "$(wc -c < out)" in | md5sum)" "$(head -c 300000 out | md5sum)" "the first 300 messages"
+	rm -f feed out
+	test_case "a second SIGINT stops what does not end"
+	mkfifo pipe
+	mqtool launch --runtime t 'FileSource filename=/dev/zero ! FileSink name=snk filename=pipe' 2> words &
+	run=$!
+	until_true blocks 2 t
+	kill -INT $run
+	sleep 0.3
+	kill -INT $run
+	wait $run || wrong "status $?"
+	want 0 "snk: stopped" -- cat words
+	rm -f pipe out
+	mqtool remove --runtime t > /dev/null
+}
+
+test_restart() {
+	test_case "a killed block comes back, connected as before, and the graph goes on to its end"
+	mqtool init --name t --pool 4K:1024 > /dev/null
+	mkfifo feed
+	mqtool launch --runtime t --restart on-failure \
+		'FileSource name=src filename=feed ! Amplifier name=amp ! FileSink name=snk filename=out' 2> words &
+	run=$!
+	exec 3> feed
+	echo one >&3
+	until_true says out one
+	before=$(pid_of amp t)
+	kill -KILL "$before"
+	until_true says words "block amp: it runs again"
+	echo two >&3
+	exec 3>&-
+	wait $run || wrong "status $?"
+	same "one two" "$(tr '\n' ' ' < out | sed 's/ $//')" "output"
+	want 0 "block amp: its process (pid $before) ended by signal 9 (Killed); it is started again" -- cat words
+
+	test_case "a block that fails again and again is given up, and the graph ends with status 1"
+	while cat in; do :; done > feed 2> /dev/null &
+	want 1 "block amp: it runs again (pid" "block amp: its process ended by status 1, again after 2 restarts" \
+		"this is no WAV stream" -- mqtool launch --runtime t --restart on-failure:2 \
+		'FileSource filename=feed bytes=1000 ! Amplifier name=amp format=wav ! FileSink filename=out'
+	same 0 "$(json .runtime.blocks t)" "blocks"
+
+	test_case "a block that failed when its source has ended is not started again"
+	want 1 "block amp: what fed it has ended meanwhile, so it is not started again" -- mqtool launch --runtime t --restart on-failure \
+		'FileSource filename=in bytes=1000 ! Amplifier name=amp format=wav ! FileSink filename=out'
+	same 0 "$(json .runtime.blocks t)" "blocks"
+	test_case "start --restart watches a block, and makes connections again that others made"
+	want 0 "amp: watched by pid " -- mqtool start --runtime t --restart always --block Amplifier --name amp
+	watcher=${said#*by pid }
+	watcher=${watcher%%,*}
+	mqtool start --runtime t --block FileSource --name src --param filename=feed > /dev/null
+	mqtool start --runtime t --block FileSink --name snk --param filename=out > /dev/null
+	mqtool connect --runtime t --from src --to amp > /dev/null
+	mqtool connect --runtime t --from amp --to snk > /dev/null
+	exec 3> feed
+	echo one >&3
+	until_true says out one
+	kill -KILL "$(pid_of amp t)"
+	until_true says $XDG_RUNTIME_DIR/mqshm/t-amp.log "it runs again"
+	echo two >&3
+	until_true says out two
+	test_case "a connection that was taken away is not made again"
+	mqtool disconnect --runtime t --from src --to amp > /dev/null
+	rm -f $XDG_RUNTIME_DIR/mqshm/t-amp.log.seen
+	before=$(pid_of amp t)
+	kill -KILL "$before"
+	until_true sh -c "[ \$(grep -c 'it runs again' $XDG_RUNTIME_DIR/mqshm/t-amp.log) = 2 ]"
+	same '["amp:out","snk:in"]' "$(json '.connections[] | [.from, .to]' t)" "connections"
+	exec 3>&-
+	test_case "what is asked to stop is not started again, and the watcher ends"
+	want 0 -- mqtool stop --runtime t --all
+	until_true gone "$watcher"
+	same 0 "$(json .runtime.blocks t)" "blocks"
+	rm -f feed out
+	mqtool remove --runtime t > /dev/null
+}
+
+test_launch() {
+	test_case "launch reads quotes, names and branches"
+	cp in "in 2"
+	want 0 "s: done" -- mqtool launch "FileSource name=s filename=\"in 2\" ! Splitter name=t  t.out1 ! FileSink filename='out a' t.out2 ! FileSink filename=out\\ b"
+	equal in "out a"
+	equal in "out b"
+	same '' "$(runtimes)" "runtimes"
+	test_case "launch takes words that the shell has made"
+	want 0 -- mqtool launch FileSource "filename=in 2" ! FileSink filename=out
+	equal in out
+	test_case "a source of - reads what launch reads, a sink of - writes where it writes"
+	mqtool launch 'FileSource filename=- ! FileSink filename=-' < in > out 2> words || wrong "status $?, $(cat words)"
+	equal in out
+	refused "a ! without a block before it" "mqtool: launch: !: a block is missing before it" -- mqtool launch '! FileSink filename=out'
+	refused "a ! without a block behind it" "mqtool: launch: !: a block is missing after it" -- mqtool launch 'FileSource filename=in !'
+	refused "a parameter before a block" "mqtool: launch: parameter a: no block stands before it" -- mqtool launch 'a=b FileSink'
+	refused "a reference to nothing" "mqtool: launch: block x: there is none of that name" -- mqtool launch 'FileSource filename=in ! x.'
+	test_case "a quote that is not closed"
+	want 2 "a quote (\") is not closed" -- mqtool launch 'FileSource filename="in'
+}
+
+dd if=/dev/urandom of=in bs=1000 count=300 2> /dev/null
+for part in ${*:-test_run test_run_refused test_launch test_end test_restart}; do $part; done
+test_case "no process is left"
+same '' "$(pidof mqtool)" processes
+finish

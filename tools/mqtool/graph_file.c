@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Graphs in files: YAML, where each word knows its line, for messages. */
+#include <errno.h>
+#include <libfyaml.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spec.h"
+
+/**
+ * struct reader - a file that is being read
+ * @spec: gets what is in it
+ * @file: its name
+ * @status: EXIT_FAILED once something was wrong
+ */
+struct reader {
+	struct spec *spec;
+	const char *file;
+	int status;
+};
+
+/**
+ * struct key - a key that a mapping may have
+ * @name: the key
+ * @read: takes its value in; @what: what the mapping is about
+ */
+struct key {
+	const char *name;
+	void (*read)(struct reader *r, struct fy_node *value, void *what);
+};
+
+/* Line of a scalar, or of the first one in it; 0 if it is empty. */
+static unsigned int line_of(struct fy_node *node)
+{
+	void *at = NULL;
+	struct fy_node_pair *pair;
+	struct fy_node *first;
+
+	switch (node ? fy_node_get_type(node) : FYNT_SCALAR) {
+	case FYNT_MAPPING:
+		pair = fy_node_mapping_iterate(node, &at);
+		return pair ? line_of(fy_node_pair_key(pair)) : 0;
+	case FYNT_SEQUENCE:
+		first = fy_node_sequence_iterate(node, &at);
+		return first ? line_of(first) : 0;
+	default:
+		if (!node || !fy_node_get_scalar_token(node))
+			return 0;
+		return fy_token_start_mark(fy_node_get_scalar_token(node))->line + 1;
+	}
+}
+
+/* What is wrong, at a node; only the first is told. */
+static void wrong(struct reader *r, struct fy_node *node, const char *kind, const char *name,
+		  const char *what)
+{
+	if (r->status)
+		return;
+	fail_place(r->file, line_of(node));
+	r->status = fail(kind, name, "%s", what);
+	fail_place(NULL, 0);
+}
+
+/* Text of a scalar, "" after a message. */
+static const char *word(struct reader *r, struct fy_node *node, const char *kind,
+			const char *name)
+{
+	const char *s = node && fy_node_is_scalar(node) ? fy_node_get_scalar0(node) : NULL;
+
+	if (s && *s)
+		return s;
+	wrong(r, node, kind, name, "a word is missing here");
+	return "";
+}
+
+static const char *key_of(struct fy_node_pair *pair)
+{
+	struct fy_node *key = fy_node_pair_key(pair);
+	const char *s = key && fy_node_is_scalar(key) ? fy_node_get_scalar0(key) : NULL;
+
+	return s ? s : "";
+}
+
+static bool is_mapping(struct reader *r, struct fy_node *node, const char *name,
+		       const char *form)
+{
+	if (node && fy_node_get_type(node) == FYNT_MAPPING)
+		return true;
+	wrong(r, node, name, NULL, form);
+	return false;
+}
+
+static void key_unknown(struct reader *r, struct fy_node *node, const char *name,
+			const struct key *keys)
+{
+	struct names names = { 0 };
+	char *hint, *what;
+
+	for (; keys->name; keys++)
+		names_add(&names, keys->name);
+	hint = names_hint(&names, name, "keys");
+	what = text("there is no such key here%s", hint);
+	wrong(r, node, "key", name, what);
+	free(what);
+	free(hint);
+	names_free(&names);
+}
+
+/* Reads a mapping that has only these keys. */
+static void read_keys(struct reader *r, struct fy_node *node, const struct key *keys,
+		      void *what)
+{
+	struct fy_node_pair *pair;
+	void *at = NULL;
+
+	while ((pair = fy_node_mapping_iterate(node, &at))) {
+		const struct key *key = keys;
+
+		while (key->name && strcmp(key->name, key_of(pair)))
+			key++;
+		if (key->name)
+			key->read(r, fy_node_pair_value(pair), what);
+		else
+			key_unknown(r, fy_node_pair_key(pair), key_of(pair), keys);
+	}
+}
+
+/* -- pools ------------------------------------------------------------------------------ */
+
+/**
+ * struct pool_words - a pool as it is written
+ * @size: of a buffer
+ * @count: of buffers
+ */
+struct pool_words {
+	const char *size;
+	const char *count;
+};
+
+static void read_pool_size(struct reader *r, struct fy_node *value, void *what)
+{
+	((struct pool_words *)what)->size = word(r, value, "size", NULL);
+}
+
+static void read_pool_count(struct reader *r, struct fy_node *value, void *what)
+{
+	((struct pool_words *)what)->count = word(r, value, "count", NULL);
+}
+
+/* "4K: 256" or "frames: {size: 64K, count: 256}" */
+static void read_pool(struct reader *r, struct fy_node_pair *pair)
+{
+	static const struct key keys[] = {
+		{ "size", read_pool_size }, { "count", read_pool_count }, { NULL, NULL }
+	};
+	struct fy_node *value = fy_node_pair_value(pair), *key = fy_node_pair_key(pair);
+	struct pool_words words = { .size = key_of(pair) };
+	struct pool_request pool;
+	const char *error;
+	char *form;
+
+	if (value && fy_node_get_type(value) == FYNT_MAPPING)
+		read_keys(r, value, keys, &words);
+	else
+		words.count = word(r, value, "pool", key_of(pair));
+	form = text("%s=%s:%s", key_of(pair), words.size, words.count ? words.count : "");
+	error = words.count ? pool_parse(form, &pool) : "its count is missing";
+	if (error)
+		wrong(r, key, "pool", key_of(pair), error);
+	else
+		spec_add_pool(r->spec, &pool);
+	free(form);
+}
+
+static void read_pools(struct reader *r, struct fy_node *value, void *what)
+{
+	struct fy_node_pair *pair;
+	void *at = NULL;
+
+	(void)what;
+	if (!is_mapping(r, value, "pools", "it is NAME: COUNT, or NAME: {size: BYTES, count: N}"))
+		return;
+	while ((pair = fy_node_mapping_iterate(value, &at)))
+		read_pool(r, pair);
+}
+
+/* -- processes ----------------------------------------------------------------------------- */
+
+static void read_restart(struct reader *r, struct fy_node *value, struct mqshm_restart *out)
+{
+	const char *s = word(r, value, "restart", NULL);
+
+	if (!restart_parse(s, out))
+		wrong(r, value, "restart", s, RESTART_FORM);
+}
+
+static void read_process_restart(struct reader *r, struct fy_node *value, void *what)
+{
+	read_restart(r, value, &((struct spec_process *)what)->restart);
+}
+
+static void read_processes(struct reader *r, struct fy_node *value, void *what)
+{
+	static const struct key keys[] = {
+		{ "restart", read_process_restart }, { NULL, NULL }
+	};
+	struct fy_node_pair *pair;
+	void *at = NULL;
+
+	(void)what;
+	if (!is_mapping(r, value, "processes", "it is NAME: {restart: WHEN}"))
+		return;
+	while ((pair = fy_node_mapping_iterate(value, &at))) {
+		struct fy_node *settings = fy_node_pair_value(pair);
+		struct spec_process *p = spec_add_process(r->spec, key_of(pair),
+							  line_of(fy_node_pair_key(pair)));
+
+		if (strlen(p->name) >= MQSHM_PROCESS_NAME_LEN)
+			wrong(r, fy_node_pair_key(pair), "process", p->name, "a name has 1 to 31 bytes");
+		/* "NAME:" alone is one without settings */
+		if (settings && fy_node_get_type(settings) == FYNT_MAPPING)
+			read_keys(r, settings, keys, p);
+		else if (settings && fy_node_get_scalar_token(settings) &&
+			 *fy_node_get_scalar0(settings))
+			wrong(r, settings, "process", p->name, "it is {restart: WHEN}");
+	}
+}
+
+/* -- blocks --------------------------------------------------------------------------------- */
+
+static void read_type(struct reader *r, struct fy_node *value, void *what)
+{
+	struct spec_block *b = what;
+
+	b->type = text("%s", word(r, value, "type of block", b->name));
+}
+
+static void read_block_process(struct reader *r, struct fy_node *value, void *what)
+{
+	struct spec_block *b = what;
+
+	b->process = text("%s", word(r, value, "process of block", b->name));
+}
+
+static void read_block_restart(struct reader *r, struct fy_node *value, void *what)
+{
+	struct spec_block *b = what;
+
+	read_restart(r, value, &b->restart);
+	b->restarts = true;
+}
+
+static void read_params(struct reader *r, struct fy_node *value, void *what)
+{
+	struct fy_node_pair *pair;
+	void *at = NULL;
+
+	if (!is_mapping(r, value, "params", "it is KEY: VALUE for each parameter"))
+		return;
+	while ((pair = fy_node_mapping_iterate(value, &at)))
+		spec_add_param(what, key_of(pair),
+			       word(r, fy_node_pair_value(pair), "parameter", key_of(pair)));
+}
+
+static void read_blocks(struct reader *r, struct fy_node *value, void *what)
+{
+	static const struct key keys[] = {
+		{ "type", read_type }, { "params", read_params }, { "process", read_block_process },
+		{ "restart", read_block_restart }, { NULL, NULL }
+	};
+	struct fy_node_pair *pair;
+	void *at = NULL;
+
+	(void)what;
+	if (!is_mapping(r, value, "blocks", "it is NAME: {type: TYPE, params: {KEY: VALUE}}"))
+		return;
+	while ((pair = fy_node_mapping_iterate(value, &at))) {
+		struct fy_node *key = fy_node_pair_key(pair), *settings = fy_node_pair_value(pair);
+		struct spec_block *b = spec_add_block(r->spec, key_of(pair), line_of(key));
+
+		if (settings && fy_node_get_type(settings) == FYNT_MAPPING)
+			read_keys(r, settings, keys, b);
+		else
+			wrong(r, key, "block", b->name, "it is {type: TYPE, params: {KEY: VALUE}}");
+		if (b->process && b->restarts)
+			wrong(r, key, "block", b->name, "restart belongs to its process");
+	}
+}
+
+/* -- connections ------------------------------------------------------------------------------ */
+
+static void read_end(struct reader *r, struct fy_node *value, void *what)
+{
+	*(const char **)what = word(r, value, "connection", NULL);
+}
+
+static void read_from(struct reader *r, struct fy_node *value, void *what)
+{
+	read_end(r, value, &((struct mqshm_connection_spec *)what)->from);
+}
+
+static void read_to(struct reader *r, struct fy_node *value, void *what)
+{
+	read_end(r, value, &((struct mqshm_connection_spec *)what)->to);
+}
+
+static char *trim(char *s)
+{
+	size_t n;
+
+	s += strspn(s, " \t");
+	for (n = strlen(s); n && strchr(" \t", s[n - 1]); n--)
+		s[n - 1] = '\0';
+	return s;
+}
+
+/* "a:out -> b:in", or a longer chain. */
+static void read_chain(struct reader *r, struct fy_node *node)
+{
+	char *copy = text("%s", word(r, node, "connection", NULL)), *rest = copy, *arrow;
+	const char *from = NULL;
+
+	for (char *end = copy; end; end = rest) {
+		arrow = strstr(end, "->");
+		rest = arrow ? arrow + 2 : NULL;
+		if (arrow)
+			*arrow = '\0';
+		end = trim(end);
+		if (!*end || (!arrow && !from))
+			wrong(r, node, "connection", NULL, "it is BLOCK:PORT -> BLOCK:PORT, with PORT "
+			      "left out where a block has one");
+		else if (from)
+			spec_connect(r->spec, from, end, line_of(node));
+		from = end;
+	}
+	free(copy);
+}
+
+static void read_connections(struct reader *r, struct fy_node *value, void *what)
+{
+	static const struct key keys[] = {
+		{ "from", read_from }, { "to", read_to }, { NULL, NULL }
+	};
+	struct fy_node *node;
+	void *at = NULL;
+
+	(void)what;
+	if (!value || fy_node_get_type(value) != FYNT_SEQUENCE) {
+		wrong(r, value, "connections", NULL, "it is a list: - BLOCK:PORT -> BLOCK:PORT");
+		return;
+	}
+	while ((node = fy_node_sequence_iterate(value, &at))) {
+		struct mqshm_connection_spec c = { 0 };
+
+		if (fy_node_get_type(node) != FYNT_MAPPING) {
+			read_chain(r, node);
+			continue;
+		}
+		read_keys(r, node, keys, &c);
+		if (c.from && c.to)
+			spec_connect(r->spec, c.from, c.to, line_of(node));
+		else
+			wrong(r, node, "connection", NULL, "it needs from and to");
+	}
+}
+
+/* -- the file --------------------------------------------------------------------------------- */
+
+static void read_runtime(struct reader *r, struct fy_node *value, void *what)
+{
+	(void)what;
+	r->spec->runtime = text("%s", word(r, value, "runtime", NULL));
+}
+
+static void discard(struct fy_diag *diag, void *user, const char *line, size_t bytes)
+{
+	(void)diag;
+	(void)user;
+	(void)line;
+	(void)bytes;
+}
+
+static int not_yaml(const char *file, struct fy_diag *diag)
+{
+	struct fy_diag_error *error;
+	void *at = NULL;
+
+	error = fy_diag_errors_iterate(diag, &at);
+	fail_place(file, error && error->line > 0 ? error->line : 0);
+	fail("YAML", NULL, "%s", error && error->msg ? error->msg : "this is none");
+	fail_place(NULL, 0);
+	return EXIT_FAILED;
+}
+
+static struct fy_document *document_read(const char *file, struct fy_diag *diag)
+{
+	struct fy_parse_cfg config = { .flags = FYPCF_COLLECT_DIAG | FYPCF_RESOLVE_DOCUMENT, .diag = diag };
+	struct fy_document *document = NULL;
+	FILE *stream = strcmp(file, "-") ? fopen(file, "re") : stdin;
+
+	if (!stream) {
+		fail("graph", file, "%s", strerror(errno));
+		return NULL;
+	}
+	document = fy_document_build_from_fp(&config, stream);
+	if (!document)
+		not_yaml(file, diag);
+	if (stream != stdin)
+		fclose(stream);
+	return document;
+}
+
+int spec_read(const char *file, struct spec *s)
+{
+	static const struct key keys[] = {
+		{ "runtime", read_runtime }, { "pools", read_pools }, { "processes", read_processes },
+		{ "blocks", read_blocks }, { "connections", read_connections }, { NULL, NULL }
+	};
+	struct fy_diag_cfg config;
+	struct reader r = { .spec = s, .file = file };
+	struct fy_document *document;
+	struct fy_diag *diag;
+
+	fy_diag_cfg_default(&config);
+	config.fp = NULL;
+	config.output_fn = discard;
+	diag = fy_diag_create(&config);
+	fy_diag_set_collect_errors(diag, true);
+	s->file = file;
+	document = document_read(file, diag);
+	r.status = document ? 0 : EXIT_FAILED;
+	if (document && is_mapping(&r, fy_document_root(document), "graph", "it has blocks: and connections:"))
+		read_keys(&r, fy_document_root(document), keys, NULL);
+	fy_document_destroy(document);
+	fy_diag_destroy(diag);
+	return r.status;
+}

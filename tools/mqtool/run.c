@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* mqtool run: a graph from a file, from its start to its end. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spec.h"
+
+/* -- runtime and pools ------------------------------------------------------------- */
+
+/* Of a runtime that is made for a graph that says none. */
+static const struct pool_request default_pools[] = {
+	{ "4K", 4 << 10, 1024 }, { "64K", 64 << 10, 256 }, { "1M", 1 << 20, 32 },
+};
+
+static int pool_ensure(struct mqshm_runtime *rt, const struct mqshm_snapshot *snap,
+		       const struct pool_request *pool)
+{
+	const struct mqshm_pool_record *there = mqshm_snapshot_find_pool(snap, pool->name);
+
+	if (!there)
+		return pool_make(rt, pool);
+	if (there->buffer_bytes == pool->buffer_bytes && there->buffers >= pool->buffers)
+		return 0;
+	return fail("pool", pool->name, "the runtime has one of that name, with %u buffers of %u "
+		    "bytes", there->buffers, there->buffer_bytes);
+}
+
+static int pools_ensure(struct mqshm_runtime *rt, const char *name, const struct spec *s)
+{
+	const struct pool_request *pools = s->n_pools ? s->pools : default_pools;
+	size_t n = s->n_pools ? s->n_pools : sizeof(default_pools) / sizeof(*default_pools);
+	struct mqshm_snapshot *snap;
+	int status = runtime_snapshot(rt, name, &snap);
+
+	if (status)
+		return status;
+	/* a graph that says none takes what there is */
+	if (!s->n_pools && snap->n_pools)
+		n = 0;
+	for (size_t i = 0; i < n && !status; i++)
+		status = pool_ensure(rt, snap, &pools[i]);
+	mqshm_snapshot_free(snap);
+	return status;
+}
+
+/* One that is made goes with the graph. */
+static int runtime_ensure(const char *name, const struct spec *s, struct mqshm_runtime **rt)
+{
+	struct mqshm_runtime_options options = { 0 };
+	bool created;
+	int error, status;
+
+	/* somebody else's can only be used */
+	error = strchr(name, '/') ? mqshm_runtime_open(name, rt) :
+		mqshm_runtime_open_or_create(name, &options, &created, rt);
+	if (error)
+		return runtime_fail(name, error);
+	status = pools_ensure(*rt, name, s);
+	if (status)
+		mqshm_runtime_close(*rt);
+	return status;
+}
+
+/* -- the graph ------------------------------------------------------------------------ */
+
+static struct mqshm_graph *graph_make(const struct spec *s, const struct run_options *o)
+{
+	struct mqshm_block_spec *blocks = grow(NULL, s->n_blocks + 1, sizeof(*blocks));
+	struct mqshm_connection_spec *connections = grow(NULL, s->n_connections + 1,
+							 sizeof(*connections));
+	struct mqshm_graph *graph = grow(NULL, 1, sizeof(*graph));
+
+	for (size_t i = 0; i < s->n_blocks; i++) {
+		const struct spec_block *b = &s->blocks[i];
+		const struct spec_process *p = b->process ? spec_find_process(s, b->process) : NULL;
+
+		blocks[i] = (struct mqshm_block_spec) {
+			.type = b->type, .name = b->name, .params = b->params,
+			.n_params = b->n_params, .process_name = b->process, .inherit = true,
+			.restart = b->restarts ? b->restart : p && p->restart.when ? p->restart :
+				   o->restart,
+		};
+	}
+	for (size_t i = 0; i < s->n_connections; i++)
+		connections[i] = (struct mqshm_connection_spec) {
+			.from = s->connections[i].from, .to = s->connections[i].to,
+		};
+	*graph = (struct mqshm_graph){ blocks, s->n_blocks, connections, s->n_connections };
+	return graph;
+}
+
+static void graph_free(struct mqshm_graph *graph)
+{
+	free((void *)graph->blocks);
+	free((void *)graph->connections);
+	free(graph);
+}
+
+static int block_failed(const struct spec_block *b, const struct mqshm_process_info *process,
+			int error)
+{
+	if (error != -ECHILD)
+		return fail_errno("block", b->name, error);
+	if (process->signal)
+		return fail("block", b->name, "its process was ended by signal %d (%s)",
+			    process->signal, strsignal(process->signal));
+	return fail("block", b->name, "it does not start, for the reason above");
+}
+
+static int connection_failed(const struct spec_connection *c, const struct mqshm_snapshot *snap,
+			     int error)
+{
+	/* says itself which end is wrong */
+	if (snap && (error == -ENOENT || error == -EINVAL) &&
+	    (!graph_find_port(snap, c->from, MQSHM_DIR_OUT) ||
+	     !graph_find_port(snap, c->to, MQSHM_DIR_IN)))
+		return EXIT_FAILED;
+	if (error == -EEXIST)
+		return fail("connection", c->from, "it is connected to %s already", c->to);
+	if (error == -ENOSPC)
+		return fail("connection", c->from, "the runtime has all the connections that it takes");
+	return fail_errno("connection", c->from, error);
+}
+
+static int start_failed(const struct spec *s, struct mqshm_graph_fault *fault, int error)
+{
+	int status;
+
+	switch (fault->kind) {
+	case MQSHM_GRAPH_BLOCK:
+		fail_place(s->file, s->blocks[fault->index].line);
+		status = block_failed(&s->blocks[fault->index], &fault->process, error);
+		break;
+	case MQSHM_GRAPH_CONNECTION:
+		fail_place(s->file, s->connections[fault->index].line);
+		status = connection_failed(&s->connections[fault->index], fault->snapshot, error);
+		break;
+	default:
+		status = fail_errno("graph", NULL, error);
+	}
+	fail_place(NULL, 0);
+	mqshm_snapshot_free(fault->snapshot);
+	return status;
+}
+
+static int run(const struct spec *s, const char *runtime, const struct mqshm_graph *graph)
+{
+	static const char *const worker[] = { SELF, "mqtool", "start", NULL };
+	struct mqshm_graph_fault fault;
+	struct mqshm_manager *m;
+	int error = mqshm_manager_open(runtime, worker, &m), status;
+
+	if (error)
+		return runtime_fail(runtime, error);
+	supervise_hold_signals();
+	error = mqshm_manager_start_graph(m, graph, &fault);
+	status = error ? start_failed(s, &fault, error) : supervise(m);
+	mqshm_manager_close(m);
+	return status;
+}
+
+/* -- what would be done ------------------------------------------------------------------ */
+
+static char *params_text(const struct spec_block *b)
+{
+	char *all = text("%s", ""), *longer;
+
+	for (size_t i = 0; i < b->n_params; i++) {
+		longer = text("%s%s%s=%s", all, i ? " " : "", b->params[i].key, b->params[i].value);
+		free(all);
+		all = longer;
+	}
+	return all;
+}
+
+static char *restart_text(const struct mqshm_restart *restart)
+{
+	static const char *const words[] = { "no", "on-failure", "always" };
+
+	return restart->limit ? text("%s:%u", words[restart->when], restart->limit) :
+	       text("%s", words[restart->when]);
+}
+
+static int show(const struct spec *s, const char *runtime, const struct mqshm_graph *graph)
+{
+	static const char *const block_titles[] = { "Name", "Type", "Process", "Restart", "Parameters" };
+	static const size_t block_widths[] = { 12, 12, 12, 12, 0 };
+	static const char *const connection_titles[] = { "From", "To" };
+	static const size_t connection_widths[] = { 12, 0 };
+	struct table blocks = { .columns = 5, .title = block_titles, .width = block_widths };
+	struct table connections = { .columns = 2, .title = connection_titles,
+				     .width = connection_widths };
+	size_t *order = grow(NULL, graph->n_blocks + 1, sizeof(*order));
+
+	if (mqshm_graph_order(graph, order)) {
+		free(order);
+		return fail_errno("graph", NULL, -ENOMEM);
+	}
+	printf("Runtime: %s\n", runtime);
+	for (size_t i = 0; i < graph->n_blocks; i++) {
+		const struct spec_block *b = &s->blocks[order[i]];
+
+		table_add(&blocks, (char *[]){ show_name(b->name), show_name(b->type),
+			  b->process ? show_name(b->process) : text("%s_proc", b->name),
+			  restart_text(&graph->blocks[order[i]].restart), params_text(b) });
+	}
+	table_print(&blocks, "Blocks, in the order in which they begin");
+	for (size_t i = 0; i < s->n_connections; i++)
+		table_add(&connections, (char *[]){ show_name(s->connections[i].from),
+			  show_name(s->connections[i].to) });
+	table_print(&connections, "Connections");
+	free(order);
+	return EXIT_DONE;
+}
+
+int spec_run(const struct spec *s, const struct run_options *o)
+{
+	const char *environment = getenv("MQSHM_RUNTIME"), *runtime = o->runtime;
+	struct mqshm_graph *graph;
+	struct mqshm_runtime *rt;
+	int status = spec_check(s);
+
+	if (status)
+		return status;
+	if (!runtime)
+		runtime = s->runtime ? s->runtime : environment && *environment ? environment :
+			  o->fallback;
+	graph = graph_make(s, o);
+	if (o->dry) {
+		status = show(s, runtime, graph);
+	} else {
+		status = runtime_ensure(runtime, s, &rt);
+		if (!status) {
+			status = run(s, runtime, graph);
+			mqshm_runtime_close(rt);
+		}
+	}
+	graph_free(graph);
+	return status;
+}
+
+/* -- the command --------------------------------------------------------------------------- */
+
+#define KEY_DRY_RUN	0x100
+#define KEY_RESTART	0x101
+
+/**
+ * struct run_line - the command line
+ * @run: how to run
+ * @file: the graph
+ */
+struct run_line {
+	struct run_options run;
+	const char *file;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct run_line *line = state->input;
+
+	switch (key) {
+	case KEY_RUNTIME:
+		line->run.runtime = arg;
+		return 0;
+	case KEY_RESTART:
+		if (!restart_parse(arg, &line->run.restart))
+			argp_error(state, "--restart %s: " RESTART_FORM, arg);
+		return 0;
+	case KEY_DRY_RUN:
+		line->run.dry = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (line->file)
+			argp_error(state, "%s: one graph at a time", arg);
+		line->file = arg;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which graph? it is mqtool run FILE.yaml");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* "graphs/voice.yaml" is "voice". */
+static char *base_name(const char *file)
+{
+	const char *slash = strrchr(file, '/'), *base = slash ? slash + 1 : file;
+	size_t n = strcspn(base, ".");
+
+	if (!n || !strcmp(file, "-"))
+		return text("graph");
+	return text("%.*s", (int)(n < MQSHM_RUNTIME_NAME_LEN ? n : MQSHM_RUNTIME_NAME_LEN - 1), base);
+}
+
+int command_run(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{ "runtime", KEY_RUNTIME, "NAME", 0, "Runtime (default: the one of the graph, else "
+		  "$MQSHM_RUNTIME, else the name of the file). One that is not there is made, and "
+		  "goes with the graph", 0 },
+		{ "restart", KEY_RESTART, "WHEN", 0, "For blocks that do not say themselves when they "
+		  "are started again: no, on-failure, always, or as on-failure:20", 0 },
+		{ "dry-run", KEY_DRY_RUN, NULL, 0, "Only check the graph, and show it", 0 },
+		{ 0 }
+	};
+	static const struct argp argp = {
+		options, parse, "FILE.yaml", "Runs a graph from a file, until it is done."
+		"\vAll is checked before anything is started, and all is connected before the first "
+		"block runs. Ctrl-C ends the streams at their sources and lets through what is on "
+		"its way; a second one stops all blocks at once. man mqtool describes the file.\n\n"
+		"  blocks:\n"
+		"    src: {type: FileSource, params: {filename: in.wav}}\n"
+		"    snk: {type: FileSink, params: {filename: out.wav}}\n"
+		"  connections:\n"
+		"    - src -> snk", NULL, NULL, NULL
+	};
+	struct run_line line = { 0 };
+	struct spec spec = { 0 };
+	char *fallback;
+	int status;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &line);
+	fallback = base_name(line.file);
+	line.run.fallback = fallback;
+	status = spec_read(line.file, &spec);
+	if (!status)
+		status = spec_run(&spec, &line.run);
+	spec_free(&spec);
+	free(fallback);
+	return status;
+}

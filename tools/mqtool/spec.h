@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A graph as somebody wrote it, to be checked and run: from a file, or from a line. */
+#ifndef MQTOOL_SPEC_H
+#define MQTOOL_SPEC_H
+
+#include "mqtool.h"
+
+/**
+ * struct spec_process - a process of a graph
+ * @name: its name
+ * @restart: when it is started again
+ * @line: where it is written
+ */
+struct spec_process {
+	char *name;
+	struct mqshm_restart restart;
+	unsigned int line;
+};
+
+/**
+ * struct spec_block - a block of a graph
+ * @name: its name
+ * @type: name of its type
+ * @process: name of its process, NULL for one of its own
+ * @params: array[@n_params]
+ * @n_params: their number
+ * @restart: when it is started again, if it has a process of its own
+ * @restarts: @restart is given
+ * @line: where it is written
+ */
+struct spec_block {
+	char *name;
+	char *type;
+	char *process;
+	struct mqshm_param *params;
+	size_t n_params;
+	struct mqshm_restart restart;
+	bool restarts;
+	unsigned int line;
+};
+
+/**
+ * struct spec_connection - a connection of a graph
+ * @from: "block:port" or "block"
+ * @to: "block:port" or "block"
+ * @line: where it is written
+ */
+struct spec_connection {
+	char *from;
+	char *to;
+	unsigned int line;
+};
+
+/**
+ * struct spec - a graph
+ * @file: where it comes from, for messages; borrowed
+ * @runtime: its name, NULL if it is not said
+ * @pools: array[@n_pools]
+ * @processes: array[@n_processes]
+ * @blocks: array[@n_blocks]
+ * @connections: array[@n_connections]
+ *
+ * Lines are 0 where there are none.
+ */
+struct spec {
+	const char *file;
+	char *runtime;
+	struct pool_request *pools;
+	size_t n_pools;
+	struct spec_process *processes;
+	size_t n_processes;
+	struct spec_block *blocks;
+	size_t n_blocks;
+	struct spec_connection *connections;
+	size_t n_connections;
+};
+
+/* -- spec.c ---------------------------------------------------------------------- */
+
+/* Add to the end; valid until the next is added. Strings are copied. */
+struct spec_block *spec_add_block(struct spec *s, const char *name, unsigned int line);
+struct spec_process *spec_add_process(struct spec *s, const char *name, unsigned int line);
+void spec_add_pool(struct spec *s, const struct pool_request *pool);
+void spec_add_param(struct spec_block *block, const char *key, const char *value);
+void spec_connect(struct spec *s, const char *from, const char *to, unsigned int line);
+struct spec_block *spec_find_block(const struct spec *s, const char *name);
+const struct spec_process *spec_find_process(const struct spec *s, const char *name);
+void spec_free(struct spec *s);
+/* All that can be told before anything is started; 0, or EXIT_FAILED after messages. */
+int spec_check(const struct spec *s);
+
+/* -- graph_file.c ------------------------------------------------------------------- */
+
+/* Reads a graph; 0, or EXIT_FAILED after a message. */
+int spec_read(const char *file, struct spec *s);
+
+/* -- run.c ---------------------------------------------------------------------------- */
+
+/**
+ * struct run_options - how to run a graph
+ * @runtime: name of the runtime; NULL for the one of the graph
+ * @fallback: name of the runtime if nothing says one
+ * @restart: for blocks that do not say when they are started again
+ * @dry: only check, and show what would be done
+ */
+struct run_options {
+	const char *runtime;
+	const char *fallback;
+	struct mqshm_restart restart;
+	bool dry;
+};
+
+/* Checks a graph and runs it to its end; EXIT_*. */
+int spec_run(const struct spec *s, const struct run_options *o);
+
+#endif /* MQTOOL_SPEC_H */
