@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Whole graphs in the test machine: mqtool run, launch, and what is started again. Needs jq.
+# Whole graphs in the test machine: mqtool run, launch, graph, what is started again; and mqtool doctor. Needs jq.
 
 # shellcheck source-path=SCRIPTDIR source=tap.sh
 . "$(dirname "$0")/tap.sh"
@@ -213,8 +213,57 @@ test_launch() {
 	want 2 "a quote (\") is not closed" -- mqtool launch 'FileSource filename="in'
 }
 
+test_graph() {
+	test_case "graph draws blocks, ports, processes and connections as DOT"
+	mqtool init --name t --pool 4K:1024 > /dev/null
+	mkfifo feed pipe
+	mqtool launch --runtime t 'FileSource name=src filename=feed ! FileSink name=s&k filename=pipe' 2> words &
+	run=$!
+	until_true blocks 2 t
+	want 0 'digraph mqshm {' '<b>t</b><br/>pool 4K: 1024 of 1024 buffers free' 'label=<src_proc, pid ' '<b>src</b>' '>FileSource<' \
+		'>out<' '<b>s&amp;k</b>' '0 messages, 0B\n0 of 256 queued' '#77767b' -- mqtool graph --runtime t --interval 0
+	test_case "a full queue is orange, and rates are shown"
+	while cat in; do :; done > feed 2> /dev/null &
+	feeder=$!
+	until_true sh -c "mqtool graph --runtime t -i 0 | grep -q '#e66100.*25[56] of 256 queued'"
+	cat pipe > /dev/null &
+	until_true sh -c "mqtool graph --runtime t | grep -q '#[1e].*MB/s'"
+	test_case "graph --output writes DOT, and says what a picture needs"
+	want 0 -- mqtool graph --runtime t -i 0 --output g.dot
+	want 0 'digraph mqshm {' -- cat g.dot
+	want 1 "picture g.svg: Graphviz, which draws it, is not there" "--output FILE.dot" -- mqtool graph --runtime t -i 0 -o g.svg
+	want 2 "--output g.jpg: its end says what it is to be" -- mqtool graph --runtime t -o g.jpg
+	kill -TERM $run
+	kill $feeder
+	wait $run || wrong "status $?: $(cat words)"
+	rm -f feed pipe
+	mqtool remove --runtime t > /dev/null
+}
+
+test_doctor() {
+	test_case "doctor finds all in order"
+	want 0 "ok module mqshm is loaded" "ok device you may open" "ok versions library 0.1 and the module speak version 1" \
+		"ok message a message went through" -- sh -c 'mqtool doctor | tr -s " "'
+	same '' "$(runtimes)" "runtimes"
+	test_case "doctor --json has the same"
+	same '["module","device","versions","limits","message"]' \
+		"$(mqtool doctor --json | jq -c '[.checks[] | select(.finding == "ok" and .check != "kernel" and .check != "files") | .check]')" checks
+	test_case "doctor tells who may not open the device what to do"
+	want 1 "bad device you may not open /dev/mqshm" "sudo adduser carol mqshm, then log in again" -- su carol -c 'mqtool doctor | tr -s " "; mqtool doctor > /dev/null'
+	test_case "doctor tells that there are too many runtimes"
+	echo 1 > /sys/module/mqshm/parameters/user_runtimes
+	su alice -c "mqtool init --name one --pool 64:1" > /dev/null
+	want 1 "bad limits you have 1 runtimes, as many as a user may have" -- su alice -c 'mqtool doctor | tr -s " "; mqtool doctor > /dev/null'
+	su alice -c "mqtool remove --runtime one" > /dev/null
+	echo 64 > /sys/module/mqshm/parameters/user_runtimes
+	test_case "doctor works without the module, and says how to get it"
+	rmmod mqshm || wrong "rmmod: status $?"
+	want 1 "bad module it is neither loaded nor installed for this kernel" "make modules && sudo make load" "signatures" -- \
+		sh -c 'mqtool doctor | tr -s " "; mqtool doctor > /dev/null'
+}
+
 dd if=/dev/urandom of=in bs=1000 count=300 2> /dev/null
-for part in ${*:-test_run test_run_refused test_launch test_end test_restart}; do $part; done
+for part in ${*:-test_run test_run_refused test_launch test_end test_restart test_graph test_doctor}; do $part; done
 test_case "no process is left"
 same '' "$(pidof mqtool)" processes
 finish

@@ -29,6 +29,8 @@ static const struct command commands[] = {
 	{ "stop", "ask blocks to end, and wait until they have", command_stop },
 	{ "remove", "remove a runtime", command_remove },
 	{ "pool", "add a pool of buffers to a runtime", command_pool },
+	{ "graph", "draw the graph that runs", command_graph },
+	{ "doctor", "look whether all is there that mqshm needs", command_doctor },
 	{ "monitor", "show what comes, goes, dies or stalls, as it happens", command_monitor },
 	{ "set", "change parameters of a block that runs", command_set },
 	{ "bus", "publish messages, or show those that come", command_bus },

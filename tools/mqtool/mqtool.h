@@ -40,6 +40,8 @@ int command_bus(int argc, char **argv);
 int command_set(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_launch(int argc, char **argv);
+int command_graph(int argc, char **argv);
+int command_doctor(int argc, char **argv);
 
 /* -- message.c: what goes wrong, in a sentence ------------------------------ */
 
