@@ -276,6 +276,17 @@ static int ioc_client_sync(struct mqshm_file *mf, union mqshm_args *args,
 	return 0;
 }
 
+static int ioc_client_wake(struct mqshm_file *mf, union mqshm_args *args,
+			   struct mqshm_wakes *wakes)
+{
+	if (args->id.id)
+		return -EINVAL;
+	mutex_lock(&mf->client->rt->lock);
+	mqshm_client_notify(mf->client, wakes);
+	mutex_unlock(&mf->client->rt->lock);
+	return 0;
+}
+
 static int ioc_client_recover(struct mqshm_file *mf, union mqshm_args *args,
 			      struct mqshm_wakes *wakes)
 {
@@ -422,6 +433,7 @@ static const struct mqshm_command commands[] = {
 	COMMAND(BUS_PUBLISH, NEEDS_RUNTIME, bus_publish, ioc_bus_publish),
 	LOCKED(CLIENT_SYNC, client_sync, ioc_client_sync),
 	LOCKED(CLIENT_RECOVER, id, ioc_client_recover),
+	LOCKED(CLIENT_WAKE, id, ioc_client_wake),
 	LOCKED(PORT_END, id, ioc_port_end),
 	LOCKED(PORT_ARM, id, ioc_port_arm),
 	LOCKED(RING_DETACH, id, ioc_ring_detach),

@@ -62,6 +62,7 @@ COMMAND(CLIENT_JOIN, client_join, BOUND, 0, fill_client_join, RESERVED(client_jo
 COMMAND(CLIENT_SYNC, client_sync, CLIENT, 0, fill_nothing, 0)
 COMMAND(CLIENT_DETACH, id, CLIENT, 0, fill_nothing, 0)
 COMMAND(CLIENT_RECOVER, id, CLIENT, 0, fill_nothing, 0)
+COMMAND(CLIENT_WAKE, id, CLIENT, 0, fill_nothing, 0)
 COMMAND(BLOCK_CREATE, block_create, CLIENT, 0, fill_block_create, 0)
 COMMAND(BLOCK_REMOVE, id, CLIENT, 0, fill_block, 0)
 COMMAND(BLOCK_STOP, id, BOUND, 0, fill_block, 0)

@@ -504,6 +504,10 @@ struct mqshm_connect_args {
  * client at once, as its death would, except that its outputs count as
  * disconnected, not as dead. RECOVER completes or undoes the operation that the
  * intent records, after a longjmp out of it.
+ *
+ * MQSHM_IOC_CLIENT_WAKE: id 0. Moves the client's gen word: its thread wakes up, or
+ * does not fall asleep, as if the graph had changed for it. For another thread of
+ * its process.
  */
 struct mqshm_id_args {
 	__u32 size;
@@ -957,6 +961,7 @@ struct mqshm_wait_args {
 #define MQSHM_IOC_CLIENT_SYNC		_IO(MQSHM_IOC_TYPE, 0x21)
 #define MQSHM_IOC_CLIENT_DETACH		_IO(MQSHM_IOC_TYPE, 0x22)
 #define MQSHM_IOC_CLIENT_RECOVER	_IO(MQSHM_IOC_TYPE, 0x23)
+#define MQSHM_IOC_CLIENT_WAKE		_IO(MQSHM_IOC_TYPE, 0x24)
 #define MQSHM_IOC_BLOCK_CREATE		_IO(MQSHM_IOC_TYPE, 0x30)
 #define MQSHM_IOC_BLOCK_REMOVE		_IO(MQSHM_IOC_TYPE, 0x31)
 #define MQSHM_IOC_BLOCK_STOP		_IO(MQSHM_IOC_TYPE, 0x32)
