@@ -25,6 +25,14 @@ enum mqshm_result {
 	MQSHM_ERROR,		/* the block stops, outputs do not announce an end */
 };
 
+/* When work is called. Also once for each input that ends, and with all ended. */
+enum mqshm_trigger {
+	MQSHM_TRIGGER_ANY,	/* an input has a message; without inputs: always */
+	MQSHM_TRIGGER_ALL,	/* every input that has not ended has a message */
+	MQSHM_TRIGGER_TIMER,	/* a time has come; inputs are looked at by work */
+	MQSHM_TRIGGER_FREE,	/* every output takes a message; inputs are looked at by work */
+};
+
 #define MQSHM_BLOCK_ABI	1
 
 /**
@@ -93,10 +101,12 @@ struct mqshm_instance;
  * @initialize: read parameters, add ports that @ports cannot tell; the block is not
  *	registered yet
  * @start: before the first work; the block is registered
- * @work: do one piece of work without sleeping longer than needed. Called when an
- *	input has a message, once for each input that ends, and for a source freely
+ * @work: do one piece of work without sleeping longer than needed. Called as @trigger
+ *	says, and once for each input that ends
  * @stop: after the last work; outputs still take messages
  * @cleanup: free what initialize and start made; always called
+ * @trigger: MQSHM_TRIGGER_*; 0 is MQSHM_TRIGGER_ANY
+ * @period_ns: of MQSHM_TRIGGER_TIMER, if initialize does not set it
  * @live: keys of parameters that can be changed while the block runs, array ended by NULL;
  *	NULL: none
  * @change: with @live: somebody changes such parameters: read all of them again, check
@@ -120,6 +130,9 @@ struct mqshm_block_ops {
 	enum mqshm_result (*work)(struct mqshm_instance *in);
 	void (*stop)(struct mqshm_instance *in);
 	void (*cleanup)(struct mqshm_instance *in);
+	uint32_t trigger;
+	uint32_t reserved;
+	uint64_t period_ns;
 	const char *const *live;
 	int (*change)(struct mqshm_instance *in);
 };
@@ -144,6 +157,12 @@ int mqshm_instance_choice(struct mqshm_instance *in, const char *key, size_t *ou
 /* In initialize only. @depth 0 is the default. */
 int mqshm_instance_add_input(struct mqshm_instance *in, const char *name, uint32_t depth); /* MT-Unsafe race:client */
 int mqshm_instance_add_output(struct mqshm_instance *in, const char *name, uint32_t flags); /* MT-Unsafe race:client */
+/*
+ * In initialize, instead of what the type has. @period_ns: of MQSHM_TRIGGER_TIMER, from
+ * the first call of work, which comes at once, without drift; else 0. -EINVAL.
+ */
+int mqshm_instance_set_trigger(struct mqshm_instance *in, enum mqshm_trigger trigger,
+			       uint64_t period_ns); /* MT-Unsafe race:client */
 /* Says why it fails; printf-like. Returns @error, for `return`. */
 int mqshm_instance_fail(struct mqshm_instance *in, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4))); /* MT-Unsafe race:client */

@@ -87,6 +87,18 @@ void mqshm_instance_get_stats(const struct mqshm_instance *in,
 	}
 }
 
+int mqshm_instance_set_trigger(struct mqshm_instance *in, enum mqshm_trigger trigger,
+			       uint64_t period_ns)
+{
+	if ((unsigned int)trigger > MQSHM_TRIGGER_FREE)
+		return mqshm_instance_fail(in, -EINVAL, "there is no trigger %u", trigger);
+	if (!period_ns != (trigger != MQSHM_TRIGGER_TIMER))
+		return mqshm_instance_fail(in, -EINVAL, "a timer needs a period, others none");
+	in->trigger = trigger;
+	in->period_ns = period_ns;
+	return 0;
+}
+
 /* -- ports -------------------------------------------------------------------- */
 
 static int port_add(struct mqshm_instance *in, const char *name, uint32_t direction,
@@ -204,12 +216,16 @@ static int instance_setup(struct mqshm_instance *in, const struct mqshm_param *p
 	r = mqshm_params_set(in, params, n_params);
 	if (r)
 		return r;
+	in->trigger = in->ops->trigger;
+	in->period_ns = in->ops->period_ns;
 	in->state = calloc(1, in->ops->state_bytes ? in->ops->state_bytes : 1);
 	if (!in->state)
 		return -ENOMEM;
 	r = ports_declare(in);
 	if (!r && in->ops->initialize)
 		r = in->ops->initialize(in);
+	if (!r)
+		r = mqshm_instance_set_trigger(in, in->trigger, in->period_ns);
 	if (!r)
 		r = instance_register(in);
 	if (!r)

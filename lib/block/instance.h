@@ -14,6 +14,8 @@
  * @name: of the block
  * @params: copies of the parameters, array[@n_params]
  * @n_params: their number
+ * @trigger: when work is called
+ * @period_ns: of MQSHM_TRIGGER_TIMER
  * @state: the type's own, zeroed
  * @specs: ports added by initialize, array[@n_specs]; NULL once registered
  * @n_specs: their number
@@ -39,6 +41,8 @@ struct mqshm_instance {
 	char *name;
 	struct mqshm_param *params;
 	size_t n_params;
+	enum mqshm_trigger trigger;
+	uint64_t period_ns;
 	void *state;
 	struct mqshm_port_spec *specs;
 	size_t n_specs;
