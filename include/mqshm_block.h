@@ -6,6 +6,12 @@
  * Threads: each call from the thread that runs the block, except
  * mqshm_instance_request_stop(), mqshm_instance_request_end() and
  * mqshm_instance_get_stats(): from any.
+ *
+ * A thread runs one block, by mqshm_instance_run(), or many, as one of a worker's.
+ * Blocks are written the same way for both: a call that waits (mqshm_get_input(),
+ * mqshm_produce_output(), mqshm_allocate_buffer(), mqshm_wait(), mqshm_buffer_alloc())
+ * lets the thread's other blocks run meanwhile. What else sleeps (reading a pipe)
+ * holds them up. Each of many has a stack of its own, which is smaller than a thread's.
  */
 #ifndef MQSHM_BLOCK_H
 #define MQSHM_BLOCK_H
@@ -313,6 +319,94 @@ int mqshm_plugin_paths(char ***paths, size_t *n); /* MT-Safe env */
  * type in the file; -EINVAL also a plug-in with several types and none named.
  */
 int mqshm_block_load(const char *name, const struct mqshm_block_ops **out, char **error); /* MT-Safe env */
+
+/* -- workers: many blocks on the threads of this process ---------------------------- */
+
+struct mqshm_worker;
+
+/**
+ * struct mqshm_worker_options - all 0 is the default
+ * @process_name: for people; NULL: the program's name
+ * @threads: how many, at most MQSHM_WORKER_THREADS_MAX; 0 is one
+ * @role: MQSHM_ROLE_*; 0 is MQSHM_ROLE_WORKER
+ * @stack_bytes: of each block, 32K at least; 0 is 256K. Memory is used as it is needed
+ * @reserved: 0
+ */
+struct mqshm_worker_options {
+	const char *process_name;
+	uint32_t threads;
+	uint32_t role;
+	size_t stack_bytes;
+	uint64_t reserved[4];
+};
+
+#define MQSHM_WORKER_THREADS_MAX	64
+#define MQSHM_WORKER_ANY_THREAD		UINT32_MAX
+
+/**
+ * mqshm_worker_open() - start threads that run blocks, each a client of the runtime
+ * @runtime: as in mqshm_client_join()
+ * @options: NULL for the defaults
+ * @out: the worker; end it with mqshm_worker_close()
+ *
+ * All signals are blocked in the threads. Errors: as mqshm_client_join(); -EINVAL.
+ */
+int mqshm_worker_open(const char *runtime, const struct mqshm_worker_options *options,
+		      struct mqshm_worker **out); /* MT-Safe */
+
+/**
+ * mqshm_worker_add() - make a block and run it
+ * @ops: its type; must outlive the worker
+ * @name: name of the block
+ * @params: array[@n_params], used until this returns
+ * @thread: which thread, from 0; MQSHM_WORKER_ANY_THREAD: the one with the fewest
+ *	blocks. It stays there
+ * @error: on failure a sentence, to be freed by the caller; may be NULL
+ *
+ * Returns once the block is registered. At any time, also while others run, but not
+ * from inside a block of the worker. Errors: -ECANCELED the worker was asked to stop;
+ * -EINVAL no such thread; as mqshm_instance_new().
+ */
+int mqshm_worker_add(struct mqshm_worker *w, const struct mqshm_block_ops *ops,
+		     const char *name, const struct mqshm_param *params, size_t n_params,
+		     uint32_t thread, char **error); /* MT-Safe */
+
+/* Asks all blocks to stop, and takes no more. From a signal handler too. */
+void mqshm_worker_request_stop(struct mqshm_worker *w); /* MT-Safe */
+
+/* Waits until no block runs. Errors: -ETIMEDOUT. */
+int mqshm_worker_wait(struct mqshm_worker *w, uint64_t deadline_ns); /* MT-Safe */
+
+/**
+ * struct mqshm_worker_block - a block of a worker
+ * @name: its name
+ * @type: name of its type
+ * @id: of the block
+ * @thread: that runs it
+ * @running: it has not ended; else @result holds
+ * @result: how it ended
+ * @error: why, on MQSHM_ERROR; cut if it is too long
+ * @stats: what it did, to the end
+ */
+struct mqshm_worker_block {
+	char name[MQSHM_BLOCK_NAME_LEN];
+	char type[MQSHM_TYPE_NAME_LEN];
+	uint64_t id;
+	uint32_t thread;
+	bool running;
+	enum mqshm_result result;
+	char error[256];
+	struct mqshm_instance_stats stats;
+};
+
+/* Blocks that were added, ended ones too. */
+size_t mqshm_worker_blocks(struct mqshm_worker *w); /* MT-Safe */
+/* The @i-th, in the order in which they were added. -ENOENT: there are fewer. */
+int mqshm_worker_get_block(struct mqshm_worker *w, size_t i,
+			   struct mqshm_worker_block *out); /* MT-Safe */
+
+/* Asks to stop, waits until all have ended, and frees. NULL is allowed. */
+void mqshm_worker_close(struct mqshm_worker *w); /* MT-Unsafe race:worker */
 
 #pragma GCC visibility pop
 

@@ -206,6 +206,18 @@ static int alloc(struct mqshm_client *c, size_t bytes, uint64_t deadline_ns,
 	return 0;
 }
 
+/* Bits of the pools that fit. */
+static uint32_t pools_fit(const struct mqshm_client *c, size_t bytes)
+{
+	uint32_t i, bits = 0;
+
+	for (i = 0; i < c->n_pools; i++) {
+		if (c->pools[i].buffers && c->pools[i].buffer_bytes >= bytes)
+			bits |= 1U << i;
+	}
+	return bits;
+}
+
 int mqshm_buffer_alloc(struct mqshm_client *c, size_t bytes, uint64_t deadline_ns,
 		       struct mqshm_buffer *out)
 {
@@ -213,9 +225,12 @@ int mqshm_buffer_alloc(struct mqshm_client *c, size_t bytes, uint64_t deadline_n
 
 	if (unlikely(r))
 		return r;
-	r = alloc(c, bytes, deadline_ns, out);
+	r = alloc(c, bytes, c->turns ? MQSHM_NO_WAIT : deadline_ns, out);
 	client_leave(c);
-	return r;
+	if (likely(r != -EAGAIN) || !c->turns || deadline_ns == MQSHM_NO_WAIT)
+		return r;
+	r = c->turns->wait(c->turns, NULL, 0, pools_fit(c, bytes), deadline_ns);
+	return r ? r : mqshm_buffer_alloc(c, bytes, MQSHM_NO_WAIT, out);
 }
 
 static struct pool *pool_by_name(struct mqshm_client *c, const char *name)
@@ -263,9 +278,12 @@ int mqshm_buffer_alloc_from(struct mqshm_client *c, const char *pool,
 
 	if (r)
 		return r;
-	r = pool ? alloc_from(c, pool, deadline_ns, out) : -EINVAL;
+	r = pool ? alloc_from(c, pool, c->turns ? MQSHM_NO_WAIT : deadline_ns, out) : -EINVAL;
 	client_leave(c);
-	return r;
+	if (likely(r != -EAGAIN) || !c->turns || deadline_ns == MQSHM_NO_WAIT)
+		return r;
+	r = c->turns->wait(c->turns, NULL, 0, 1U << pool_by_name(c, pool)->index, deadline_ns);
+	return r ? r : mqshm_buffer_alloc_from(c, pool, MQSHM_NO_WAIT, out);
 }
 
 /* -- what is known about one --------------------------------------------------- */

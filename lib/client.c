@@ -266,7 +266,7 @@ static int event_handle(struct mqshm_client *c, const struct mqshm_event *ev)
 {
 	struct mqshm_block *b;
 
-	c->changed = true;
+	client_changed(c);
 	switch (ev->kind) {
 	case MQSHM_EVENT_ATTACH:
 		return mqshm_ring_attach(c, ev);
@@ -321,6 +321,7 @@ __attribute__((cold, noinline)) int mqshm_client_sync(struct mqshm_client *c)
 	sigset_t signals;
 	int r;
 
+	c->syncs++;
 	mqshm_client_hold_signals(&signals);
 	r = sync_all(c);
 	mqshm_client_let_signals(&signals);
@@ -388,6 +389,14 @@ int mqshm_client_flush(struct mqshm_client *c)
 	r = mqshm_client_quiesce(c);
 	client_leave(c);
 	return r;
+}
+
+void mqshm_client_rouse(const struct mqshm_client *c)
+{
+	struct mqshm_id_args args = { .size = sizeof(args) };
+
+	/* no call of the client's: the kernel takes it at any time, from any thread */
+	mqshm_sys_ioctl(c->fd, MQSHM_IOC_CLIENT_WAKE, &args);
 }
 
 int mqshm_client_update(struct mqshm_client *c)

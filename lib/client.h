@@ -20,6 +20,23 @@
 struct ring;
 
 /**
+ * struct client_turns - who runs something else in the place of a sleep
+ * @wait: until one of the ports is ready, or there is a spare buffer of one of the
+ *	pools (bits), or the graph changed, or the deadline; 0: look again
+ * @yield: lets others have a turn
+ * @budget: what may still be done before that, see client_turn()
+ *
+ * Set for a client whose thread runs many blocks, each on a stack of its own: a call
+ * of one block that waits must not hold up the others.
+ */
+struct client_turns {
+	int (*wait)(struct client_turns *turns, struct mqshm_port *const *ports, size_t n,
+		    uint32_t pools, uint64_t deadline_ns);
+	void (*yield)(struct client_turns *turns);
+	uint32_t budget;
+};
+
+/**
  * struct mqshm_client - a client
  * @cells: its own cells
  * @control: its control page
@@ -37,6 +54,9 @@ struct ring;
  *	client without a toggle; what it has done of it is known also after a longjmp
  * @changed: something changed that the program was not told yet
  * @mail: counts when messages came for it or its blocks
+ * @changes: how often something changed
+ * @syncs: how often the gen word was followed
+ * @turns: its thread runs many blocks; else NULL
  * @fd: descriptor
  * @id: number, never used again
  * @index: of its gen word
@@ -73,6 +93,9 @@ struct mqshm_client {
 	struct mqshm_ref_args refs;
 	bool changed;
 	uint32_t mail;
+	uint64_t changes;
+	uint64_t syncs;
+	struct client_turns *turns;
 	int fd;
 	uint64_t id;
 	uint32_t index;
@@ -169,6 +192,41 @@ static inline struct pool *client_pool(struct mqshm_client *c, uint32_t b)
 
 	return likely(b - p->first < p->buffers) ? p : mqshm_pool_find(c, b);
 }
+
+static inline void client_changed(struct mqshm_client *c)
+{
+	c->changed = true;
+	c->changes++;
+}
+
+/* One message or call of work more: a block that never has to wait gives way too. */
+static inline void client_turn(struct mqshm_client *c)
+{
+	if (c->turns && !--c->turns->budget)
+		c->turns->yield(c->turns);
+}
+
+/**
+ * struct client_sleep - what a client's thread sleeps for
+ * @ports: array[@n] of ports
+ * @n: their number
+ * @pools: bits of pools of which a buffer is wanted
+ * @deadline_ns: when it gives up
+ */
+struct client_sleep {
+	struct mqshm_port *const *ports;
+	size_t n;
+	uint32_t pools;
+	uint64_t deadline_ns;
+};
+
+/*
+ * Sleeps at most once, without following the gen word: 0 something may be there now,
+ * or -ETIMEDOUT, -EINTR, -ESHUTDOWN.
+ */
+int mqshm_client_sleep(struct mqshm_client *c, const struct client_sleep *s);
+/* Ends that sleep, or the next one. From any thread, and from a signal handler. */
+void mqshm_client_rouse(const struct mqshm_client *c);
 
 /* Shows peers all that is held back: pushes, cursors, dropped references. */
 int mqshm_client_publish(struct mqshm_client *c);

@@ -211,7 +211,7 @@ void mqshm_ring_forget(struct mqshm_client *c, struct ring *k)
 	p->burst = 0;
 	if (p->turn >= p->n_rings)
 		p->turn = 0;
-	c->changed = true;
+	client_changed(c);
 	mqshm_ring_unmap(k);
 	free(k);
 }

@@ -131,6 +131,62 @@ static int wait_ready(struct mqshm_client *c, struct mqshm_port *const *ports, s
 	}
 }
 
+/* What the kernel has no word for is looked at this often. */
+#define LOOK_NS	1000000
+
+static int sleep_for(struct mqshm_client *c, const struct client_sleep *s)
+{
+	uint64_t deadline_ns = s->deadline_ns, next = mqshm_now_ns() + LOOK_NS;
+	size_t n = s->n < PORTS_MAX ? s->n : PORTS_MAX;
+	uint32_t pools;
+	int r;
+
+	if ((s->pools || n < s->n) && next < deadline_ns)
+		deadline_ns = next;
+	r = doze(c, s->ports, n, deadline_ns);
+	for (pools = s->pools; pools; pools &= pools - 1) {
+		struct pool *p = &c->pools[__builtin_ctz(pools)];
+
+		if (!p->spare)
+			mqshm_pool_lease(c, p, false, 0);
+	}
+	return r;
+}
+
+int mqshm_client_sleep(struct mqshm_client *c, const struct client_sleep *s)
+{
+	int r = client_enter(c);
+
+	if (r)
+		return r;
+	r = mqshm_client_publish(c);
+	if (!r && __atomic_load_n(c->gen, __ATOMIC_ACQUIRE) == c->known_gen && /* [G4] */
+	    !spin_if_it_pays(c, s->ports, s->n, s->deadline_ns))
+		r = sleep_for(c, s);
+	client_leave(c);
+	return r;
+}
+
+/* The wait of one block of many: the others run meanwhile. */
+static int wait_turn(struct mqshm_client *c, struct mqshm_port *const *ports, size_t n,
+		     uint64_t deadline_ns, uint64_t *ready)
+{
+	int r = client_enter(c);
+
+	if (r)
+		return r;
+	r = wait_ready(c, ports, n, MQSHM_NO_WAIT, ready);
+	client_leave(c);
+	if (r != -ETIMEDOUT || deadline_ns == MQSHM_NO_WAIT)
+		return r;
+	r = c->turns->wait(c->turns, ports, n, 0, deadline_ns);
+	if (r || client_enter(c))
+		return r;
+	*ready = client_check(c) ? 0 : ports_ready(ports, n);
+	client_leave(c);
+	return *ready != 0;
+}
+
 int mqshm_wait(struct mqshm_client *c, struct mqshm_port *const *ports, size_t n,
 	       uint64_t deadline_ns, uint64_t *ready)
 {
@@ -143,6 +199,12 @@ int mqshm_wait(struct mqshm_client *c, struct mqshm_port *const *ports, size_t n
 	for (i = 0; i < n; i++) {
 		if (ports[i]->client != c)
 			return -EINVAL;
+	}
+	if (c->turns) {
+		r = wait_turn(c, ports, n, deadline_ns, &bits);
+		if (ready)
+			*ready = bits;
+		return r;
 	}
 	r = client_enter(c);
 	if (r)

@@ -43,6 +43,8 @@ int mqshm_get_input(struct mqshm_instance *in, size_t i, uint64_t deadline_ns,
 		return -EINVAL;
 	for (;;) {
 		r = mqshm_port_pop(in->inputs[i], out);
+		if (!r)
+			client_turn(in->client);
 		if (r != -EAGAIN || deadline_ns == MQSHM_NO_WAIT)
 			return r;
 		r = mqshm_instance_wait(in, &in->inputs[i], 1, deadline_ns);
@@ -97,6 +99,7 @@ static enum mqshm_result work(struct mqshm_instance *in)
 	__atomic_store_n(&in->work_count, in->work_count + 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&in->work_ns, in->work_ns + spent, __ATOMIC_RELAXED);
 	__atomic_store_n(&in->last_work_ns, spent, __ATOMIC_RELAXED);
+	client_turn(in->client);
 	return result;
 }
 

@@ -11,7 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 
 H := selftests/host
 VARIANTS ?= plain asan
-TESTS := host_cells host_death host_drain host_fail host_graph host_kill host_last host_lease host_race host_see host_settle host_signal host_step host_storm host_wake
+TESTS := host_cells host_death host_drain host_fail host_graph host_kill host_last host_lease host_race host_see host_settle host_signal host_step host_storm host_wake host_worker
 OUT ?= build/host
 # other copies of the product's code, as for a mutation
 KMOD ?= kmod
@@ -28,6 +28,8 @@ WRAPPED := memcpy memset $(addprefix __tsan_,read_range write_range \
 	$(foreach n,1 2 4 8 16,read$(n) write$(n)) $(foreach n,2 4 8,unaligned_read$(n) unaligned_write$(n)) \
 	$(foreach n,8 16 32 64,$(addprefix atomic$(n)_,load store exchange fetch_add fetch_sub fetch_and fetch_or \
 		fetch_xor compare_exchange_strong compare_exchange_weak)))
+# threads that the library makes have to be made known
+LDFLAGS_host_worker := -Wl,--wrap=pthread_create
 LDFLAGS_tsan := $(WRAPPED:%=-Wl,--wrap=%)
 
 KERNEL_SRC := $(wildcard $(KMOD)/*.c) $(addprefix $(H)/,arena.c sync.c gate.c task.c clone.c vfs.c check.c)
@@ -36,7 +38,7 @@ STORM_SRC := $(addprefix $(H)/,storm_plan.c storm_edge.c storm_node.c)
 # for those that step through an operation
 STEP_SRC := $(addprefix $(H)/,step.c scene.c victim.c)
 STEPPERS := host_signal host_step
-LIB_SRC := $(filter-out $(LIB)/sys.c,$(wildcard $(LIB)/*.c))
+LIB_SRC := $(filter-out $(LIB)/sys.c,$(wildcard $(LIB)/*.c $(LIB)/block/*.c))
 FORWARDED := $(filter-out linux/mqshm.h,$(sort $(shell sed -n 's/^\#include <\(linux\/.*\)>.*/\1/p' $(KMOD)/*.[ch])))
 
 CFLAGS ?= -O2 -g
@@ -65,7 +67,7 @@ $(OUT)/$(1)/kernel.o: $(KERNEL_SRC:%.c=$(OUT)/$(1)/%.o) $(KERNEL_SRC_$(1):%.c=$(
 
 $(OUT)/$(1)/%: $(OUT)/$(1)/$(H)/%.o $(USER_SRC:%.c=$(OUT)/$(1)/%.o) $(LIB_SRC:%.c=$(OUT)/$(1)/%.o) \
 		$(OUT)/$(1)/kernel.o $(OUT)/$(1)/$(H)/shared_end.o
-	$(CC) -no-pie $(SANITIZE_$(1)) $(LDFLAGS_$(1)) $(LDFLAGS) -o $$@ $$^ -pthread
+	$(CC) -no-pie $(SANITIZE_$(1)) $(LDFLAGS_$(1)) $$(LDFLAGS_$$(@F)) $(LDFLAGS) -o $$@ $$^ -pthread -lm
 
 $(OUT)/$(1)/host_storm: $(STORM_SRC:%.c=$(OUT)/$(1)/%.o)
 

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Many tasks on one thread and one client. A task that would sleep says what for and
+ * leaves its fiber; when no task can go on, the thread sleeps once for all of them.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "../port.h"
+#include "fiber.h"
+#include "scheduler.h"
+
+/* Messages taken and calls of work before others have a turn. */
+#define BUDGET	64
+
+/**
+ * struct task - a fiber, and what it waits for
+ * @next: of the scheduler's
+ * @fiber: its stack
+ * @changes: changes of the graph that it knows of
+ * @waits: it waits; else it can go on
+ * @ports: array[@n] of ports that it waits for, on its stack
+ * @n: their number
+ * @pools: bits of pools that it waits for
+ * @deadline_ns: when it gives up
+ * @result: of its wait
+ */
+struct task {
+	struct task *next;
+	struct fiber *fiber;
+	uint64_t changes;
+	bool waits;
+	struct mqshm_port *const *ports;
+	size_t n;
+	uint32_t pools;
+	uint64_t deadline_ns;
+	int result;
+};
+
+/**
+ * struct scheduler - tasks of a client
+ * @turns: how the client's calls come here; first, so that one is the other
+ * @client: the client
+ * @tasks: in the order in which they were added
+ * @n_tasks: their number
+ * @current: the one that runs, NULL outside of all
+ * @syncs: the client's, at the end of the last step
+ * @ports: array with room for @room: what the thread sleeps for
+ * @room: enough for the ports of all tasks that wait
+ * @n_ports: those of all tasks that wait
+ * @error: why the thread could not sleep, for all who wait
+ */
+struct scheduler {
+	struct client_turns turns;
+	struct mqshm_client *client;
+	struct task *tasks;
+	size_t n_tasks;
+	struct task *current;
+	uint64_t syncs;
+	struct mqshm_port **ports;
+	size_t room;
+	size_t n_ports;
+	int error;
+};
+
+/* -- inside a task --------------------------------------------------------------- */
+
+static int ports_reserve(struct scheduler *s, size_t n)
+{
+	size_t room = s->room ? s->room : 64;
+	struct mqshm_port **grown;
+
+	if (s->n_ports + n <= s->room)
+		return 0;
+	while (room < s->n_ports + n)
+		room *= 2;
+	grown = realloc(s->ports, room * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	s->ports = grown;
+	s->room = room;
+	return 0;
+}
+
+static int turns_wait(struct client_turns *turns, struct mqshm_port *const *ports, size_t n,
+		      uint32_t pools, uint64_t deadline_ns)
+{
+	struct scheduler *s = (struct scheduler *)turns;
+	struct task *task = s->current;
+
+	if (task->changes != s->client->changes) {
+		task->changes = s->client->changes;
+		return 0;
+	}
+	if (ports_reserve(s, n))
+		return -ENOMEM;
+	s->n_ports += n;
+	task->waits = true;
+	task->ports = ports;
+	task->n = n;
+	task->pools = pools;
+	task->deadline_ns = deadline_ns;
+	mqshm_fiber_leave(task->fiber);
+	s->n_ports -= n;
+	return task->result;
+}
+
+static void turns_yield(struct client_turns *turns)
+{
+	mqshm_fiber_leave(((struct scheduler *)turns)->current->fiber);
+}
+
+/* -- outside of all tasks ---------------------------------------------------------- */
+
+static bool wait_ready(const struct task *task)
+{
+	size_t i;
+
+	for (i = 0; i < task->n; i++) {
+		if (mqshm_port_is_ready(task->ports[i]))
+			return true;
+	}
+	return false;
+}
+
+static bool wait_spare(const struct mqshm_client *c, uint32_t pools)
+{
+	for (; pools; pools &= pools - 1) {
+		if (c->pools[__builtin_ctz(pools)].spare)
+			return true;
+	}
+	return false;
+}
+
+/* Whether what it waits for is there, with the result of its wait. */
+static bool wait_over(struct scheduler *s, struct task *task)
+{
+	struct mqshm_client *c = s->client;
+
+	task->result = s->error ? s->error : client_enter(c);
+	if (task->result)
+		return true;
+	task->result = client_check(c);
+	if (!task->result && !wait_ready(task) && !wait_spare(c, task->pools) &&
+	    task->changes == c->changes)
+		task->result = -EAGAIN;
+	client_leave(c);
+	if (task->result == -EAGAIN && task->deadline_ns != MQSHM_FOREVER &&
+	    task->deadline_ns <= mqshm_now_ns())
+		task->result = -ETIMEDOUT;
+	task->changes = c->changes;
+	return task->result != -EAGAIN;
+}
+
+/* False: it has ended. */
+static bool task_enter(struct scheduler *s, struct task *task)
+{
+	bool goes_on;
+
+	task->waits = false;
+	s->turns.budget = BUDGET;
+	s->current = task;
+	goes_on = mqshm_fiber_enter(task->fiber);
+	s->current = NULL;
+	return goes_on;
+}
+
+/* One turn for each; true if any had one. */
+static bool round_run(struct scheduler *s)
+{
+	struct task **link = &s->tasks, *task;
+	bool ran = false;
+
+	while ((task = *link)) {
+		if (!task->waits || wait_over(s, task)) {
+			ran = true;
+			if (!task_enter(s, task)) {
+				*link = task->next;
+				s->n_tasks--;
+				mqshm_fiber_free(task->fiber);
+				free(task);
+				continue;
+			}
+		}
+		link = &task->next;
+	}
+	return ran;
+}
+
+static void sleep_for_all(struct scheduler *s)
+{
+	struct client_sleep all = { .ports = s->ports, .deadline_ns = MQSHM_FOREVER };
+	struct task *task;
+	size_t i;
+
+	for (task = s->tasks; task; task = task->next) {
+		for (i = 0; i < task->n; i++)
+			s->ports[all.n++] = task->ports[i];
+		all.pools |= task->pools;
+		if (task->deadline_ns < all.deadline_ns)
+			all.deadline_ns = task->deadline_ns;
+	}
+	s->error = mqshm_client_sleep(s->client, &all);
+	if (s->error == -ETIMEDOUT || s->error == -EINTR)
+		s->error = 0;
+}
+
+int mqshm_scheduler_step(struct scheduler *s)
+{
+	struct mqshm_client *c = s->client;
+	bool ran;
+
+	if (!client_enter(c)) {
+		client_check(c);
+		client_leave(c);
+	}
+	ran = round_run(s);
+	s->error = 0;
+	/* who roused it wants to be heard before the next sleep */
+	if (!ran && c->syncs == s->syncs)
+		sleep_for_all(s);
+	s->syncs = c->syncs;
+	return s->tasks || client_alive(c) ? 0 : -ESHUTDOWN;
+}
+
+size_t mqshm_scheduler_tasks(const struct scheduler *s)
+{
+	return s->n_tasks;
+}
+
+int mqshm_scheduler_add(struct scheduler *s, void (*run)(void *arg), void *arg,
+			size_t stack_bytes)
+{
+	struct task **link = &s->tasks, *task = calloc(1, sizeof(*task));
+	int r;
+
+	if (!task)
+		return -ENOMEM;
+	task->changes = s->client->changes;
+	r = mqshm_fiber_new(stack_bytes, run, arg, &task->fiber);
+	if (r) {
+		free(task);
+		return r;
+	}
+	while (*link)
+		link = &(*link)->next;
+	*link = task;
+	s->n_tasks++;
+	return 0;
+}
+
+int mqshm_scheduler_new(struct mqshm_client *c, struct scheduler **out)
+{
+	struct scheduler *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->turns.wait = turns_wait;
+	s->turns.yield = turns_yield;
+	s->client = c;
+	s->syncs = c->syncs;
+	c->turns = &s->turns;
+	*out = s;
+	return 0;
+}
+
+void mqshm_scheduler_free(struct scheduler *s)
+{
+	if (!s)
+		return;
+	s->client->turns = NULL;
+	free(s->ports);
+	free(s);
+}

@@ -1,0 +1,578 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Workers: many blocks on one thread and on several, their triggers, their waits, how
+ * they end; and that a graph at rest does nothing.
+ *
+ * usage: host_worker [MESSAGES]
+ */
+#include <errno.h>
+#include <mqshm_block.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "test.h"
+
+#define BLOCKS	256
+
+/* What sinks saw, by their number: written on their threads. */
+static struct {
+	uint64_t messages;
+	uint64_t bad;
+} seen[BLOCKS];
+
+/* -- threads of the library are threads of the harness ------------------------------ */
+
+struct birth {
+	void *(*main)(void *);
+	void *arg;
+};
+
+static void *thread_main(void *arg)
+{
+	struct birth birth = *(struct birth *)arg;
+	void *result;
+
+	free(arg);
+	host_thread_begin();
+	result = birth.main(birth.arg);
+	host_thread_end();
+	return result;
+}
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
+			  void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
+			  void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *),
+			  void *arg)
+{
+	struct birth *birth = malloc(sizeof(*birth));
+
+	*birth = (struct birth) { start, arg };
+	return __real_pthread_create(thread, attr, thread_main, birth);
+}
+
+/* -- types ------------------------------------------------------------------------- */
+
+static const struct mqshm_param_spec params[] = {
+	{ "n", "integer", "0", "messages, calls, or which sink" },
+	{ "ports", "integer", "1", "inputs or outputs" },
+	{ NULL, NULL, NULL, NULL }
+};
+
+/**
+ * struct state - of any of the blocks below
+ * @n: parameter
+ * @done: of that
+ * @begin_ns: when it began
+ * @hold: of a gatherer: what it has not passed on
+ * @held: how many
+ */
+struct state {
+	int64_t n;
+	int64_t done;
+	uint64_t begin_ns;
+	struct mqshm_buffer hold[8];
+	size_t held;
+};
+
+static int ports_add(struct mqshm_instance *in, bool inputs, bool outputs)
+{
+	struct state *s = mqshm_instance_state(in);
+	char name[16];
+	int64_t i, ports;
+	int r = mqshm_instance_integer(in, "n", 0, INT64_MAX, &s->n);
+
+	if (!r)
+		r = mqshm_instance_integer(in, "ports", 1, 32, &ports);
+	for (i = 0; i < ports && !r && inputs; i++) {
+		snprintf(name, sizeof(name), ports > 1 ? "in%d" : "in", (int)i + 1);
+		r = mqshm_instance_add_input(in, name, 0);
+	}
+	for (i = 0; i < ports && !r && outputs; i++) {
+		snprintf(name, sizeof(name), ports > 1 ? "out%d" : "out", (int)i + 1);
+		r = mqshm_instance_add_output(in, name, 0);
+	}
+	s->begin_ns = mqshm_now_ns();
+	return r;
+}
+
+static int source_init(struct mqshm_instance *in)
+{
+	return ports_add(in, false, true);
+}
+
+static enum mqshm_result failed(struct mqshm_instance *in, int error)
+{
+	mqshm_instance_fail(in, error, "%s", strerror(-error));
+	return MQSHM_ERROR;
+}
+
+static enum mqshm_result source_work(struct mqshm_instance *in)
+{
+	struct state *s = mqshm_instance_state(in);
+	struct mqshm_buffer buf;
+	struct stamp *stamp;
+	size_t i;
+	int r = 0;
+
+	if (s->done == s->n)
+		return MQSHM_DONE;
+	for (i = 0; i < mqshm_instance_outputs(in) && !r; i++) {
+		r = mqshm_allocate_buffer(in, sizeof(*stamp), &buf);
+		if (r)
+			break;
+		stamp = mqshm_buffer_data(mqshm_instance_client(in), &buf);
+		stamp->source = i;
+		stamp->sequence = s->done;
+		stamp->sum = stamp_sum(stamp);
+		r = mqshm_produce_output(in, i, &buf);
+	}
+	s->done++;
+	return r ? failed(in, r) : MQSHM_OK;
+}
+
+static int forward_init(struct mqshm_instance *in)
+{
+	int r = mqshm_instance_add_input(in, "in", 0);
+
+	return r ? r : mqshm_instance_add_output(in, "out", 0);
+}
+
+static enum mqshm_result forward_work(struct mqshm_instance *in)
+{
+	struct mqshm_buffer buf;
+	int r = mqshm_get_input(in, 0, MQSHM_NO_WAIT, &buf);
+
+	if (!r)
+		r = mqshm_produce_output(in, 0, &buf);
+	return r && r != -EAGAIN && r != -ENODATA ? failed(in, r) : MQSHM_OK;
+}
+
+/* Passes them on by eight, and asks for more until it has them. */
+static enum mqshm_result gather_work(struct mqshm_instance *in)
+{
+	struct state *s = mqshm_instance_state(in);
+	bool ends = mqshm_port_ended(mqshm_instance_input(in, 0));
+	size_t i, n = mqshm_input_size(in, 0);
+	int r = 0;
+
+	if (n < 8 && !ends && s->done)
+		return MQSHM_NEED_MORE_INPUT;
+	s->done = 1;
+	while (s->held < 8 && !mqshm_get_input(in, 0, MQSHM_NO_WAIT, &s->hold[s->held]))
+		s->held++;
+	for (i = 0; i < s->held && !r; i++)
+		r = mqshm_produce_output(in, 0, &s->hold[i]);
+	s->held = 0;
+	return r ? failed(in, r) : MQSHM_NEED_MORE_INPUT;
+}
+
+static int sink_init(struct mqshm_instance *in)
+{
+	return ports_add(in, true, false);
+}
+
+static void sink_take(struct mqshm_instance *in, struct mqshm_buffer *buf)
+{
+	struct state *s = mqshm_instance_state(in);
+	struct mqshm_client *c = mqshm_instance_client(in);
+	struct stamp *stamp = mqshm_buffer_data(c, buf);
+	uint64_t expected = seen[s->n].messages / mqshm_instance_inputs(in);
+
+	if (stamp->sum != stamp_sum(stamp) || stamp->sequence != expected)
+		seen[s->n].bad++;
+	__atomic_store_n(&seen[s->n].messages, seen[s->n].messages + 1, __ATOMIC_RELEASE);
+	mqshm_buffer_release(c, buf);
+}
+
+static enum mqshm_result sink_work(struct mqshm_instance *in)
+{
+	struct mqshm_buffer buf;
+
+	while (!mqshm_get_input(in, 0, MQSHM_NO_WAIT, &buf))
+		sink_take(in, &buf);
+	return MQSHM_OK;
+}
+
+/* One of each: none may lack. */
+static enum mqshm_result join_work(struct mqshm_instance *in)
+{
+	struct state *s = mqshm_instance_state(in);
+	size_t i, got = 0, ended = 0;
+	struct mqshm_buffer buf;
+
+	for (i = 0; i < mqshm_instance_inputs(in); i++) {
+		int r = mqshm_get_input(in, i, MQSHM_NO_WAIT, &buf);
+
+		if (!r)
+			sink_take(in, &buf);
+		got += !r;
+		ended += r == -ENODATA;
+	}
+	if (got && got + ended != i)
+		seen[s->n].bad++;
+	return MQSHM_OK;
+}
+
+static int ticker_init(struct mqshm_instance *in)
+{
+	int r = ports_add(in, false, false);
+
+	return r ? r : mqshm_instance_set_trigger(in, MQSHM_TRIGGER_TIMER, 2000000);
+}
+
+static enum mqshm_result ticker_work(struct mqshm_instance *in)
+{
+	struct state *s = mqshm_instance_state(in);
+
+	/* not before its time */
+	if (mqshm_now_ns() < s->begin_ns + (uint64_t)s->done * 2000000)
+		return MQSHM_ERROR;
+	return ++s->done == s->n ? MQSHM_DONE : MQSHM_OK;
+}
+
+static int patient_init(struct mqshm_instance *in)
+{
+	return ports_add(in, true, false);
+}
+
+/* Waits for what never comes. */
+static enum mqshm_result patient_work(struct mqshm_instance *in)
+{
+	struct state *s = mqshm_instance_state(in);
+	struct mqshm_buffer buf;
+	uint64_t deadline = mqshm_after_ms(2);
+
+	if (mqshm_get_input(in, 0, deadline, &buf) != -ETIMEDOUT || mqshm_now_ns() < deadline)
+		return mqshm_instance_stop_requested(in) ? MQSHM_OK : MQSHM_ERROR;
+	return ++s->done == s->n ? MQSHM_DONE : MQSHM_OK;
+}
+
+static enum mqshm_result roomy_work(struct mqshm_instance *in)
+{
+	if (!mqshm_port_has_room(mqshm_instance_output(in, 0)))
+		return MQSHM_ERROR;
+	return source_work(in);
+}
+
+static int busy_init(struct mqshm_instance *in)
+{
+	return mqshm_instance_add_output(in, "out", MQSHM_PORT_OPTIONAL);
+}
+
+static enum mqshm_result busy_work(struct mqshm_instance *in)
+{
+	(void)in;
+	return MQSHM_OK;
+}
+
+static int deep(int n)
+{
+	volatile char room[1024];
+
+	room[0] = (char)n;
+	return n ? deep(n - 1) + room[0] : 0;
+}
+
+static enum mqshm_result broken_work(struct mqshm_instance *in)
+{
+	mqshm_instance_fail(in, -EIO, "broken %d", deep(64) * 0);
+	return MQSHM_ERROR;
+}
+
+#define TYPE(id, type_, init, work_, ...) \
+	static const struct mqshm_block_ops id = { \
+		.abi = MQSHM_BLOCK_ABI, .class_ = MQSHM_CLASS_PROCESSING, .type = type_, \
+		.summary = "", .params = params, .state_bytes = sizeof(struct state), \
+		.initialize = init, .work = work_, __VA_ARGS__ \
+	}
+
+TYPE(source, "Source", source_init, source_work);
+TYPE(roomy, "Roomy", source_init, roomy_work, .trigger = MQSHM_TRIGGER_FREE);
+TYPE(forward, "Forward", forward_init, forward_work);
+TYPE(gather, "Gather", forward_init, gather_work);
+TYPE(sink, "Sink", sink_init, sink_work);
+TYPE(join, "Join", sink_init, join_work, .trigger = MQSHM_TRIGGER_ALL);
+TYPE(ticker, "Ticker", ticker_init, ticker_work);
+TYPE(patient, "Patient", patient_init, patient_work, .trigger = MQSHM_TRIGGER_FREE);
+TYPE(busy, "Busy", busy_init, busy_work, .trigger = MQSHM_TRIGGER_FREE);
+TYPE(broken, "Broken", busy_init, broken_work, .trigger = MQSHM_TRIGGER_FREE);
+
+/* -- graphs ------------------------------------------------------------------------- */
+
+static struct mqshm_runtime *rt;
+static struct mqshm_worker *w;
+
+static void graph_begin(uint32_t buffers, uint32_t threads)
+{
+	struct mqshm_runtime_options limits = {
+		.limits = { .buffers = buffers, .connections = 512 },
+	};
+	struct mqshm_worker_options options = { .threads = threads, .stack_bytes = 128 << 10 };
+
+	memset(seen, 0, sizeof(seen));
+	test_check(mqshm_runtime_create(RUNTIME, &limits, &rt), "runtime");
+	test_check(mqshm_pool_create(rt, "pool", 64, buffers), "pool");
+	test_check(mqshm_worker_open(RUNTIME, &options, &w), "worker");
+}
+
+static void add_on(const struct mqshm_block_ops *ops, const char *name, int64_t n, int ports,
+		   uint32_t thread)
+{
+	char text[2][24], *error;
+	struct mqshm_param given[] = { { "n", text[0] }, { "ports", text[1] } };
+	int r;
+
+	snprintf(text[0], sizeof(text[0]), "%lld", (long long)n);
+	snprintf(text[1], sizeof(text[1]), "%d", ports);
+	r = mqshm_worker_add(w, ops, name, given, 2, thread, &error);
+	if (r)
+		test_die(error, r);
+}
+
+static void add(const struct mqshm_block_ops *ops, const char *name, int64_t n, int ports)
+{
+	add_on(ops, name, n, ports, MQSHM_WORKER_ANY_THREAD);
+}
+
+static void connect(const char *from, const char *to)
+{
+	test_check(mqshm_connect(rt, from, to, NULL), "connect");
+}
+
+static const struct mqshm_worker_block *block(const char *name)
+{
+	static struct mqshm_worker_block out;
+	size_t i = 0;
+
+	while (!mqshm_worker_get_block(w, i++, &out)) {
+		if (!strcmp(out.name, name))
+			return &out;
+	}
+	test_die(name, -ENOENT);
+}
+
+static unsigned int blocks_not(enum mqshm_result result)
+{
+	struct mqshm_worker_block b;
+	unsigned int n = 0;
+	size_t i;
+
+	for (i = 0; !mqshm_worker_get_block(w, i, &b); i++)
+		n += b.running || b.result != result;
+	return n;
+}
+
+static void graph_end(const char *what, bool good)
+{
+	struct mqshm_snapshot *snap;
+	struct host_sums sums;
+
+	mqshm_worker_close(w);
+	test_check(mqshm_runtime_snapshot(rt, &snap), "snapshot");
+	host_sum(&sums);
+	good = good && !host_check() && sums.in_depot == snap->pools[0].buffers && !snap->n_clients;
+	mqshm_snapshot_free(snap);
+	mqshm_runtime_close(rt);
+	test_ok(good, "%s", what);
+}
+
+/* -- tests --------------------------------------------------------------------------- */
+
+static void chain(const char *what, uint32_t buffers, uint32_t threads, unsigned int blocks,
+		  const struct mqshm_block_ops *middle, uint64_t messages)
+{
+	char name[24], before[24] = "source";
+	unsigned int i;
+
+	graph_begin(buffers, threads);
+	add(&source, "source", messages, 1);
+	for (i = 1; i + 1 < blocks; i++) {
+		snprintf(name, sizeof(name), "forward%u", i);
+		add(middle, name, 0, 1);
+		connect(before, name);
+		strcpy(before, name);
+	}
+	add(&sink, "sink", 0, 1);
+	connect(before, "sink");
+	mqshm_worker_wait(w, MQSHM_FOREVER);
+	graph_end(what, !blocks_not(MQSHM_DONE) && seen[0].messages == messages && !seen[0].bad);
+}
+
+static void runtime_full(uint64_t messages)
+{
+	char names[2][24];
+	uint64_t sum = 0;
+	unsigned int i;
+
+	graph_begin(1024, 16);
+	for (i = 0; i < BLOCKS / 2; i++) {
+		snprintf(names[0], sizeof(names[0]), "source%u", i);
+		snprintf(names[1], sizeof(names[1]), "sink%u", i);
+		add(&source, names[0], messages, 1);
+		add(&sink, names[1], i, 1);
+		connect(names[0], names[1]);
+	}
+	mqshm_worker_wait(w, MQSHM_FOREVER);
+	for (i = 0; i < BLOCKS / 2; i++)
+		sum += seen[i].messages - seen[i].bad;
+	graph_end("256 blocks on 16 threads", !blocks_not(MQSHM_DONE) &&
+		  sum == messages * BLOCKS / 2);
+}
+
+static void triggers(uint64_t messages)
+{
+	/* enough for both queues: what one input lacks may be in the other's */
+	graph_begin(1024, 1);
+	add(&source, "source", messages, 1);
+	add(&roomy, "roomy", messages / 2, 1);
+	add(&join, "join", 0, 2);
+	add(&ticker, "ticker", 20, 1);
+	connect("source", "join:in1");
+	connect("roomy", "join:in2");
+	mqshm_worker_wait(w, MQSHM_FOREVER);
+	/* a join goes on with the inputs that have not ended */
+	graph_end("joins, timers and blocks that run freely", !blocks_not(MQSHM_DONE) &&
+		  seen[0].messages == messages + messages / 2 &&
+		  block("ticker")->stats.work_count == 20);
+}
+
+/* Ports of a block that have more than one wait of the kernel takes. */
+static void wide(uint64_t messages)
+{
+	char from[24], to[24], name[24];
+	unsigned int i, j;
+	uint64_t sum = 0;
+
+	graph_begin(256, 1);
+	for (i = 0; i < 8; i++) {
+		snprintf(name, sizeof(name), "source%u", i);
+		add(&source, name, messages, 16);
+		snprintf(name, sizeof(name), "join%u", i);
+		add(&join, name, i, 16);
+	}
+	for (i = 0; i < 8; i++) {
+		for (j = 1; j <= 16; j++) {
+			snprintf(from, sizeof(from), "source%u:out%u", i, j);
+			snprintf(to, sizeof(to), "join%u:in%u", i, j);
+			connect(from, to);
+		}
+	}
+	mqshm_worker_wait(w, MQSHM_FOREVER);
+	for (i = 0; i < 8; i++)
+		sum += seen[i].messages;
+	graph_end("16 blocks of 16 ports on one thread", !blocks_not(MQSHM_DONE) &&
+		  sum == messages * 16 * 8);
+}
+
+static void ends(uint64_t messages)
+{
+	bool good;
+
+	graph_begin(64, 1);
+	add(&busy, "busy", 0, 1);
+	add(&patient, "patient", 20, 1);
+	add(&patient, "waits", 1 << 30, 1);
+	add(&broken, "broken", 0, 1);
+	add(&source, "source", messages, 1);
+	add(&sink, "sink", 0, 1);
+	connect("source", "sink");
+	while (block("sink")->running || block("patient")->running || block("broken")->running)
+		usleep(1000);
+	good = block("busy")->running && block("waits")->running && !seen[0].bad &&
+	       seen[0].messages == messages && block("patient")->result == MQSHM_DONE &&
+	       block("broken")->result == MQSHM_ERROR &&
+	       !strcmp(block("broken")->error, "broken 0");
+	test_ok(good, "one that is always busy, one that waits, one that fails: others go on");
+	test_check(mqshm_block_request_stop(rt, block("waits")->id), "stop");
+	while (block("waits")->running)
+		usleep(1000);
+	good = block("waits")->result == MQSHM_OK && block("busy")->running;
+	mqshm_worker_request_stop(w);
+	mqshm_worker_wait(w, MQSHM_FOREVER);
+	good = good && block("busy")->result == MQSHM_OK &&
+	       mqshm_worker_add(w, &busy, "late", NULL, 0, 0, NULL) == -ECANCELED;
+	graph_end("a stop of one, then of all", good);
+}
+
+static void threads_chosen(void)
+{
+	char *error;
+	bool good;
+
+	graph_begin(8, 3);
+	add_on(&patient, "a", 1 << 30, 1, 1);
+	add(&patient, "b", 1 << 30, 1);
+	add(&patient, "c", 1 << 30, 1);
+	add(&patient, "d", 1 << 30, 1);
+	good = block("a")->thread == 1 && block("b")->thread == 0 && block("c")->thread == 2 &&
+	       block("d")->thread == 0;
+	good = good && mqshm_worker_add(w, &busy, "e", NULL, 0, 3, NULL) == -EINVAL;
+	good = good && mqshm_worker_add(w, &busy, "a", NULL, 0, 0, &error) == -EEXIST && error;
+	free(error);
+	good = good && mqshm_worker_blocks(w) == 4 &&
+	       mqshm_worker_wait(w, MQSHM_NO_WAIT) == -ETIMEDOUT;
+	graph_end("a block goes where it shall, else to the thread with the fewest", good);
+}
+
+static uint64_t activity(void)
+{
+	struct mqshm_snapshot *snap;
+	uint64_t sum = 0;
+	size_t i;
+
+	test_check(mqshm_runtime_snapshot(rt, &snap), "snapshot");
+	for (i = 0; i < snap->n_clients; i++)
+		sum += snap->clients[i].ioctls + snap->clients[i].sleeps;
+	mqshm_snapshot_free(snap);
+	return sum;
+}
+
+/* The source is done, but the graph stays: nobody ends before its output is connected. */
+static void rest(uint64_t messages)
+{
+	unsigned int tries = 0;
+	uint64_t before, after;
+
+	graph_begin(64, 2);
+	add(&source, "source", messages, 1);
+	add(&gather, "gather", 0, 1);
+	add(&sink, "sink", 0, 1);
+	add(&join, "join", 1, 32);
+	add(&source, "alone", 1, 1);
+	connect("gather", "sink");
+	connect("alone", "join:in1");
+	connect("source", "gather");
+	after = activity();
+	do {
+		before = after;
+		usleep(300000);
+		after = activity();
+	} while (before != after && ++tries < 20);
+	test_note("at rest after %u looks", tries);
+	graph_end("a graph at rest does nothing", before == after);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t messages = argc > 1 ? strtoull(argv[1], NULL, 0) : 20000;
+
+	host_start();
+	chain("16 blocks on one thread", 1024, 1, 16, &forward, messages);
+	chain("16 blocks on one thread, pool of 8", 8, 1, 16, &forward, messages);
+	chain("16 blocks on three threads, pool of 8", 8, 3, 16, &forward, messages);
+	chain("a block that wants eight at a time", 64, 1, 3, &gather, messages);
+	runtime_full(messages / 100);
+
+	triggers(messages / 10);
+	wide(messages / 100);
+	ends(messages);
+	threads_chosen();
+	rest(messages / 10);
+	test_ok(host_stop() == 0, "nothing of the module is left");
+	return test_end();
+}
