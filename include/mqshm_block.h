@@ -374,8 +374,14 @@ int mqshm_worker_add(struct mqshm_worker *w, const struct mqshm_block_ops *ops,
 /* Asks all blocks to stop, and takes no more. From a signal handler too. */
 void mqshm_worker_request_stop(struct mqshm_worker *w); /* MT-Safe */
 
-/* Waits until no block runs. Errors: -ETIMEDOUT. */
-int mqshm_worker_wait(struct mqshm_worker *w, uint64_t deadline_ns); /* MT-Safe */
+/**
+ * mqshm_worker_wait() - wait until no block runs, or until more have ended
+ * @ended: if not NULL: how many the caller knows to have ended; gets how many have
+ *
+ * Returns 0 when no block runs; 1 when others do, but *@ended is another number now.
+ * Errors: -ETIMEDOUT.
+ */
+int mqshm_worker_wait(struct mqshm_worker *w, size_t *ended, uint64_t deadline_ns); /* MT-Safe */
 
 /**
  * struct mqshm_worker_block - a block of a worker

@@ -422,33 +422,40 @@ void mqshm_worker_request_stop(struct mqshm_worker *w)
 	}
 }
 
-static bool anything_runs_locked(const struct mqshm_worker *w)
+/* As mqshm_worker_wait(), but -EAGAIN where that sleeps. */
+static int look_locked(const struct mqshm_worker *w, size_t *ended)
 {
-	const struct job *job = w->jobs;
+	size_t known = ended ? *ended : 0, running = 0, over = 0;
+	const struct job *job;
 
-	while (job && (job->state == JOB_ENDED || job->state == JOB_REFUSED))
-		job = job->next;
-	return job;
+	for (job = w->jobs; job; job = job->next) {
+		over += job->state == JOB_ENDED;
+		running += job->state != JOB_ENDED && job->state != JOB_REFUSED;
+	}
+	if (ended)
+		*ended = over;
+	if (!running)
+		return 0;
+	return ended && over != known ? 1 : -EAGAIN;
 }
 
-int mqshm_worker_wait(struct mqshm_worker *w, uint64_t deadline_ns)
+int mqshm_worker_wait(struct mqshm_worker *w, size_t *ended, uint64_t deadline_ns)
 {
 	struct timespec until = {
 		.tv_sec = (time_t)(deadline_ns / 1000000000),
 		.tv_nsec = (long)(deadline_ns % 1000000000),
 	};
-	int r = 0;
+	int r, error = 0;
 
 	pthread_mutex_lock(&w->lock);
-	while (anything_runs_locked(w) && !r) {
+	while ((r = look_locked(w, ended)) == -EAGAIN && !error) {
 		if (deadline_ns == MQSHM_FOREVER)
 			pthread_cond_wait(&w->changed, &w->lock);
 		else
-			r = pthread_cond_timedwait(&w->changed, &w->lock, &until);
+			error = pthread_cond_timedwait(&w->changed, &w->lock, &until);
 	}
-	r = anything_runs_locked(w) ? -ETIMEDOUT : 0;
 	pthread_mutex_unlock(&w->lock);
-	return r;
+	return r == -EAGAIN ? -ETIMEDOUT : r;
 }
 
 size_t mqshm_worker_blocks(struct mqshm_worker *w)

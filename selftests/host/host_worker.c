@@ -399,7 +399,7 @@ static void chain(const char *what, uint32_t buffers, uint32_t threads, unsigned
 	}
 	add(&sink, "sink", 0, 1);
 	connect(before, "sink");
-	mqshm_worker_wait(w, MQSHM_FOREVER);
+	mqshm_worker_wait(w, NULL, MQSHM_FOREVER);
 	graph_end(what, !blocks_not(MQSHM_DONE) && seen[0].messages == messages && !seen[0].bad);
 }
 
@@ -417,7 +417,7 @@ static void runtime_full(uint64_t messages)
 		add(&sink, names[1], i, 1);
 		connect(names[0], names[1]);
 	}
-	mqshm_worker_wait(w, MQSHM_FOREVER);
+	mqshm_worker_wait(w, NULL, MQSHM_FOREVER);
 	for (i = 0; i < BLOCKS / 2; i++)
 		sum += seen[i].messages - seen[i].bad;
 	graph_end("256 blocks on 16 threads", !blocks_not(MQSHM_DONE) &&
@@ -434,7 +434,7 @@ static void triggers(uint64_t messages)
 	add(&ticker, "ticker", 20, 1);
 	connect("source", "join:in1");
 	connect("roomy", "join:in2");
-	mqshm_worker_wait(w, MQSHM_FOREVER);
+	mqshm_worker_wait(w, NULL, MQSHM_FOREVER);
 	/* a join goes on with the inputs that have not ended */
 	graph_end("joins, timers and blocks that run freely", !blocks_not(MQSHM_DONE) &&
 		  seen[0].messages == messages + messages / 2 &&
@@ -462,7 +462,7 @@ static void wide(uint64_t messages)
 			connect(from, to);
 		}
 	}
-	mqshm_worker_wait(w, MQSHM_FOREVER);
+	mqshm_worker_wait(w, NULL, MQSHM_FOREVER);
 	for (i = 0; i < 8; i++)
 		sum += seen[i].messages;
 	graph_end("16 blocks of 16 ports on one thread", !blocks_not(MQSHM_DONE) &&
@@ -493,7 +493,7 @@ static void ends(uint64_t messages)
 		usleep(1000);
 	good = block("waits")->result == MQSHM_OK && block("busy")->running;
 	mqshm_worker_request_stop(w);
-	mqshm_worker_wait(w, MQSHM_FOREVER);
+	mqshm_worker_wait(w, NULL, MQSHM_FOREVER);
 	good = good && block("busy")->result == MQSHM_OK &&
 	       mqshm_worker_add(w, &busy, "late", NULL, 0, 0, NULL) == -ECANCELED;
 	graph_end("a stop of one, then of all", good);
@@ -515,7 +515,7 @@ static void threads_chosen(void)
 	good = good && mqshm_worker_add(w, &busy, "a", NULL, 0, 0, &error) == -EEXIST && error;
 	free(error);
 	good = good && mqshm_worker_blocks(w) == 4 &&
-	       mqshm_worker_wait(w, MQSHM_NO_WAIT) == -ETIMEDOUT;
+	       mqshm_worker_wait(w, NULL, MQSHM_NO_WAIT) == -ETIMEDOUT;
 	graph_end("a block goes where it shall, else to the thread with the fewest", good);
 }
 
