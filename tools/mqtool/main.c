@@ -21,6 +21,7 @@ static const struct command commands[] = {
 	{ "init", "make a runtime and its pools", command_init },
 	{ "inspect", "show the types of blocks, their ports and parameters", command_inspect },
 	{ "start", "start a process that runs a block", command_start },
+	{ "worker", "run many blocks in this process", command_worker },
 	{ "connect", "join an output to an input", command_connect },
 	{ "disconnect", "take a connection away", command_disconnect },
 	{ "run", "run a graph from a file", command_run },

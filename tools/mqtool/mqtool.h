@@ -28,6 +28,7 @@
 /* The subcommands: argv[0] is "mqtool COMMAND"; they return an EXIT_*. */
 int command_init(int argc, char **argv);
 int command_start(int argc, char **argv);
+int command_worker(int argc, char **argv);
 int command_connect(int argc, char **argv);
 int command_disconnect(int argc, char **argv);
 int command_list(int argc, char **argv);
@@ -270,9 +271,16 @@ struct worker_options {
 int worker_run(const struct worker_options *options);
 /* Tells the manager that the block is there, and waits until it may run; false: it may not. */
 bool worker_ready(int ready_fd);
+/* Why a block was not made; frees @sentence (NULL is allowed). EXIT_FAILED. */
+int block_start_failed(const char *runtime, const char *name, int error, char *sentence);
+/* How a block ended, with what it did: EXIT_*. */
+int block_report(const char *name, enum mqshm_result result, const char *sentence,
+		 const struct mqshm_instance_stats *stats);
 
 /* -- start.c: block types and their parameters -------------------------------------------- */
 
+/* Whether the type takes it: 0, or EXIT_FAILED after a message. */
+int block_param_check(const struct mqshm_block_ops *ops, const char *key);
 /* What can be told without a process and without the module; 0, or EXIT_FAILED. */
 int check_params(const struct worker_options *w, bool stdio);
 

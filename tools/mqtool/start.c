@@ -98,13 +98,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static int param_unknown(const struct mqshm_block_ops *ops, const char *key)
+int block_param_check(const struct mqshm_block_ops *ops, const char *key)
 {
 	struct names names = { 0 };
 	char *hint;
 
-	for (const struct mqshm_param_spec *p = ops->params; p && p->key; p++)
+	for (const struct mqshm_param_spec *p = ops->params; p && p->key; p++) {
+		if (!strcmp(p->key, key)) {
+			names_free(&names);
+			return EXIT_DONE;
+		}
 		names_add(&names, p->key);
+	}
 	hint = names_hint(&names, key, "parameters");
 	fail("parameter", key, "%s has no such parameter%s", ops->type, hint);
 	free(hint);
@@ -114,15 +119,14 @@ static int param_unknown(const struct mqshm_block_ops *ops, const char *key)
 
 int check_params(const struct worker_options *w, bool stdio)
 {
-	const struct mqshm_param_spec *p;
+	int status;
 
 	for (size_t i = 0; i < w->n_params; i++) {
-		for (p = w->ops->params; p && p->key; p++)
-			if (!strcmp(p->key, w->params[i].key))
-				break;
-		if (!p || !p->key)
-			return param_unknown(w->ops, w->params[i].key);
-		if (!stdio && !strcmp(p->key, "filename") && !strcmp(w->params[i].value, "-"))
+		status = block_param_check(w->ops, w->params[i].key);
+		if (status)
+			return status;
+		if (!stdio && !strcmp(w->params[i].key, "filename") &&
+		    !strcmp(w->params[i].value, "-"))
 			return fail("parameter", "filename", "- is stdin or stdout, which a process "
 				    "in the background has not; add --foreground");
 	}

@@ -62,66 +62,62 @@ static void print_pools(const char *runtime)
 	mqshm_runtime_close(rt);
 }
 
-static int start_failed(const struct worker_options *o, int error, char *sentence)
+int block_start_failed(const char *runtime, const char *name, int error, char *sentence)
 {
 	if (error == -EEXIST)
-		fail("block", o->name, "there is a block of that name in runtime %s; take another "
-		     "name, or stop it: mqtool stop --block %s", o->runtime, o->name);
+		fail("block", name, "there is a block of that name in runtime %s; take another "
+		     "name, or stop it: mqtool stop --block %s", runtime, name);
 	else if (sentence)
-		fail("block", o->name, "%s", sentence);
+		fail("block", name, "%s", sentence);
 	else if (error == -ENOSPC)
-		fail("block", o->name, "runtime %s has all the blocks or ports that it takes",
-		     o->runtime);
+		fail("block", name, "runtime %s has all the blocks or ports that it takes",
+		     runtime);
 	else if (error == -EINVAL)
-		fail("block", o->name, "this cannot be its name: 1 to %d bytes, without :",
+		fail("block", name, "this cannot be its name: 1 to %d bytes, without :",
 		     MQSHM_BLOCK_NAME_LEN - 1);
 	else
-		fail_errno("block", o->name, error);
+		fail_errno("block", name, error);
 	if (error == -EMSGSIZE)
-		print_pools(o->runtime);
+		print_pools(runtime);
 	free(sentence);
 	return EXIT_FAILED;
 }
 
-static void report(const struct worker_options *o, const struct mqshm_instance *instance,
-		   const char *how)
+int block_report(const char *name, enum mqshm_result result, const char *sentence,
+		 const struct mqshm_instance_stats *stats)
 {
-	struct mqshm_instance_stats stats;
+	bool failed = result != MQSHM_DONE && result != MQSHM_OK;
 	char *in, *out, *work;
 
-	mqshm_instance_get_stats(instance, &stats);
-	in = show_bytes(stats.bytes_in);
-	out = show_bytes(stats.bytes_out);
-	work = show_duration(stats.work_ns);
+	if (failed)
+		fail("block", name, "%s", sentence && *sentence ? sentence : "it failed");
+	in = show_bytes(stats->bytes_in);
+	out = show_bytes(stats->bytes_out);
+	work = show_duration(stats->work_ns);
 	fprintf(stderr, "%s: %s; in: %llu buffers, %s; out: %llu buffers, %s; work: %llu calls, %s\n",
-		o->name, how, (unsigned long long)stats.buffers_in, in,
-		(unsigned long long)stats.buffers_out, out, (unsigned long long)stats.work_count,
-		work);
+		name, failed ? "failed" : result == MQSHM_DONE ? "done" : "stopped",
+		(unsigned long long)stats->buffers_in, in,
+		(unsigned long long)stats->buffers_out, out,
+		(unsigned long long)stats->work_count, work);
 	free(in);
 	free(out);
 	free(work);
+	return failed ? EXIT_FAILED : EXIT_DONE;
 }
 
 static int run(const struct worker_options *o, struct mqshm_instance *instance)
 {
+	struct mqshm_instance_stats stats;
 	char *sentence = NULL;
 	enum mqshm_result result = mqshm_instance_run(instance, &sentence);
+	int status;
 
 	if (o->ready_fd >= 0)
 		send(o->ready_fd, result == MQSHM_OK ? "s" : "e", 1, MSG_NOSIGNAL);
-	switch (result) {
-	case MQSHM_DONE:
-		report(o, instance, "done");
-		return EXIT_DONE;
-	case MQSHM_OK:
-		report(o, instance, "stopped");
-		return EXIT_DONE;
-	default:
-		fail("block", o->name, "%s", sentence ? sentence : "it failed");
-		free(sentence);
-		report(o, instance, "failed");
-		return EXIT_FAILED;
-	}
+	mqshm_instance_get_stats(instance, &stats);
+	status = block_report(o->name, result, sentence, &stats);
+	free(sentence);
+	return status;
 }
 
 bool worker_ready(int ready_fd)
@@ -159,7 +155,7 @@ int worker_run(const struct worker_options *o)
 				   &instance);
 	if (error) {
 		mqshm_client_close(client);
-		return start_failed(o, error, sentence);
+		return block_start_failed(o->runtime, o->name, error, sentence);
 	}
 	managed = o->ready_fd >= 0;
 	handle_signals(instance);

@@ -1,0 +1,95 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# mqtool worker in the test machine: many blocks in one process, with real files.
+
+# shellcheck source-path=SCRIPTDIR source=tap.sh
+. "$(dirname "$0")/tap.sh"
+
+export MQSHM_RUNTIME=t
+cd /tmp || exit 1
+
+# numbers FILTER: what jq makes of mqtool list --json
+numbers() { mqtool list --json | jq -c "$1"; }
+# shellcheck disable=SC2317 # for until_true
+there() { [ "$(numbers '.blocks | length')" = "$1" ]; }
+# shellcheck disable=SC2317 # for until_true
+gone() { ! kill -0 "$1" 2> /dev/null; }
+
+# chain N [OPTION...]: a source, N - 2 amplifiers and a sink in a worker; sets $worker
+chain() {
+	n=$1 i=1
+	shift
+	set -- "$@" --block FileSource --param filename=in --param bytes=1000
+	while [ $i -lt $((n - 1)) ]; do
+		set -- "$@" --block Amplifier --param gain=1 --param format=s16le
+		i=$((i + 1))
+	done
+	mqtool worker "$@" --block FileSink --param filename=out > words 2>&1 &
+	worker=$!
+	until_true there "$n"
+	i=0 from=filesource0
+	while [ $i -lt $((n - 2)) ]; do
+		mqtool connect --from $from --to amplifier$i > /dev/null || wrong "$from: not connected"
+		from=amplifier$i i=$((i + 1))
+	done
+	mqtool connect --from $from --to filesink0 > /dev/null || wrong "filesink0: not connected"
+}
+
+head -c 500000 /dev/urandom > in
+mqtool init --name t --pool small=1K:8 > /dev/null
+
+for options in '--threads 1' '--threads 3'; do
+	test_case "16 blocks, $options, eight buffers: a file passes unchanged"
+	# shellcheck disable=SC2086 # words
+	chain 16 $options
+	wait $worker || wrong "status $?"
+	cmp in out || wrong "$(cat words)"
+	same 16 "$(grep -c ': done;' words)" "blocks that say that they are done"
+	same '[8,0]' "$(numbers '[.pools[0].free, (.clients | length)]')" 'free buffers and clients'
+done
+
+test_case 'a block is where it was pinned, else on the thread with the fewest'
+mqtool worker --threads 2 --process many --block Router --name a --pin 1 --block Router --name b --block Router \
+	--name c --block Router --name d --pin 1 > words 2>&1 &
+worker=$!
+until_true there 4
+same '[["a","d"],["b","c"]]' "$(mqtool list --json |
+	jq -c '[.blocks | group_by(.client)[] | map(.name) | sort] | sort')" 'blocks by client'
+same '["many","many"]' "$(numbers '[.clients[].name]')" 'names of clients'
+
+test_case 'a graph at rest does not wake up'
+calls() { numbers '[.clients[] | .ioctls, .sleeps]'; }
+after=$(calls) i=0
+while before=$after && sleep 1 && after=$(calls) && [ "$before" != "$after" ] && [ $i -lt 20 ]; do i=$((i + 1)); done
+same "$before" "$after" 'calls and sleeps of its clients'
+
+test_case 'one block is stopped, then all'
+want 0 -- mqtool stop --block c
+same '["a","b","d"]' "$(numbers '[.blocks[].name] | sort')" 'blocks'
+kill -TERM $worker
+wait $worker || wrong "status $?"
+same 4 "$(grep -c ': stopped;' words)" 'blocks that say that they were stopped'
+
+test_case 'a name that is taken: nothing is left'
+want 1 'block same: there is a block of that name' -- mqtool worker --block Router --name same --block Router --name same
+same '[0,0]' "$(numbers '[(.blocks | length), (.clients | length)]')" 'blocks and clients'
+
+test_case 'a block that fails does not end the others'
+mqtool worker --block FileSink --name bad --param filename=/dev/full --block FileSource --name good --param filename=in \
+	--param bytes=1000 > words 2>&1 &
+worker=$!
+until_true there 2
+mqtool connect --from good --to bad > /dev/null || wrong 'not connected'
+until_true grep -q 'bad: failed' words || wrong "$(cat words)"
+same '["good"]' "$(numbers '[.blocks[].name]')" 'blocks'
+mqtool stop --block good
+wait $worker && wrong 'status 0'
+
+test_case 'its death settles all of it'
+chain 6 --threads 2
+kill -KILL $worker
+wait $worker 2> /dev/null
+until_true there 0
+same '[8,0]' "$(numbers '[.pools[0].free, (.clients | length)]')" 'free buffers and clients'
+want 0 -- mqtool remove
+finish

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* mqtool worker: many blocks in this process, on one thread or several. */
+#include <ctype.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mqtool.h"
+
+#define KEY_PIN		0x100
+
+/**
+ * struct block_options - what the command line says of a block
+ * @type: --block
+ * @ops: its type
+ * @name: --name, or malloc'ed @made
+ * @made: a name of our own, else NULL
+ * @params: array[@n_params]
+ * @n_params: --param
+ * @thread: --pin
+ */
+struct block_options {
+	const char *type;
+	const struct mqshm_block_ops *ops;
+	const char *name;
+	char *made;
+	struct mqshm_param *params;
+	size_t n_params;
+	uint32_t thread;
+};
+
+/**
+ * struct options - the command line
+ * @runtime: --runtime
+ * @worker: --process and --threads
+ * @blocks: array[@n_blocks]
+ * @n_blocks: --block
+ */
+struct options {
+	const char *runtime;
+	struct mqshm_worker_options worker;
+	struct block_options *blocks;
+	size_t n_blocks;
+};
+
+/* For the signal handlers. */
+static struct mqshm_worker *running;
+
+static void on_signal(int number)
+{
+	(void)number;
+	mqshm_worker_request_stop(running);
+}
+
+static void add_block(struct options *o, const char *type)
+{
+	o->blocks = grow(o->blocks, o->n_blocks + 1, sizeof(*o->blocks));
+	o->blocks[o->n_blocks++] = (struct block_options){
+		.type = type, .thread = MQSHM_WORKER_ANY_THREAD,
+	};
+}
+
+static void add_param(struct block_options *b, char *arg, struct argp_state *state)
+{
+	char *equals = strchr(arg, '=');
+
+	if (!equals || equals == arg) {
+		argp_error(state, "--param %s: it is KEY=VALUE", arg);
+		return;
+	}
+	*equals = '\0';
+	b->params = grow(b->params, b->n_params + 1, sizeof(*b->params));
+	b->params[b->n_params++] = (struct mqshm_param){ .key = arg, .value = equals + 1 };
+}
+
+/* An option of the block before it. */
+static void parse_of_block(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+	struct block_options *b;
+	uint64_t number;
+
+	if (!o->n_blocks) {
+		argp_error(state, "%s: of which block? --block TYPE comes first", arg);
+		return;
+	}
+	b = &o->blocks[o->n_blocks - 1];
+	if (key == 'n') {
+		b->name = arg;
+		if (!*arg || strlen(arg) >= MQSHM_BLOCK_NAME_LEN || strchr(arg, ':'))
+			argp_error(state, "--name %s: 1 to %d bytes, without :", arg,
+				   MQSHM_BLOCK_NAME_LEN - 1);
+	} else if (key == 'p') {
+		add_param(b, arg, state);
+	} else if (!parse_number(arg, MQSHM_WORKER_THREADS_MAX, &number)) {
+		argp_error(state, "--pin %s: it is the number of a thread, from 0", arg);
+	} else {
+		b->thread = (uint32_t)number;
+	}
+}
+
+static void check_threads(const struct options *o, struct argp_state *state)
+{
+	for (size_t i = 0; i < o->n_blocks; i++)
+		if (o->blocks[i].thread != MQSHM_WORKER_ANY_THREAD &&
+		    o->blocks[i].thread >= o->worker.threads)
+			argp_error(state, "--pin %u: there %s %u (--threads), and the first is 0",
+				   o->blocks[i].thread, o->worker.threads == 1 ? "is" : "are",
+				   o->worker.threads);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+	uint64_t number;
+
+	switch (key) {
+	case KEY_RUNTIME:
+		o->runtime = arg;
+		return 0;
+	case 'b':
+		add_block(o, arg);
+		return 0;
+	case 'n':
+	case 'p':
+	case KEY_PIN:
+		parse_of_block(key, arg, state);
+		return 0;
+	case 't':
+		if (!parse_number(arg, MQSHM_WORKER_THREADS_MAX, &number) || !number)
+			argp_error(state, "--threads %s: 1 to %d", arg, MQSHM_WORKER_THREADS_MAX);
+		o->worker.threads = (uint32_t)number;
+		return 0;
+	case 'P':
+		o->worker.process_name = arg;
+		if (!*arg || strlen(arg) >= MQSHM_PROCESS_NAME_LEN)
+			argp_error(state, "--process %s: 1 to %d bytes", arg,
+				   MQSHM_PROCESS_NAME_LEN - 1);
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "%s: what is this? parameters are --param KEY=VALUE", arg);
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->n_blocks)
+			argp_error(state, "--block is missing");
+		check_threads(o, state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* "amplifier0": the type and the first number that no other block has. */
+static char *make_name(const struct options *o, const char *type)
+{
+	for (unsigned int n = 0;; n++) {
+		char *name = text("%.*s%u", MQSHM_BLOCK_NAME_LEN - 8, type, n);
+		bool taken = false;
+
+		for (char *c = name; *c; c++)
+			*c = (char)tolower((unsigned char)*c);
+		for (size_t i = 0; i < o->n_blocks; i++)
+			taken |= o->blocks[i].name && !strcmp(o->blocks[i].name, name);
+		if (!taken)
+			return name;
+		free(name);
+	}
+}
+
+/* Types, parameters and names: all that can be told before anything starts. */
+static int prepare(struct options *o)
+{
+	for (size_t i = 0; i < o->n_blocks; i++) {
+		struct block_options *b = &o->blocks[i];
+
+		b->ops = type_find(b->type);
+		if (!b->ops)
+			return EXIT_FAILED;
+		for (size_t p = 0; p < b->n_params; p++)
+			if (block_param_check(b->ops, b->params[p].key))
+				return EXIT_FAILED;
+		if (!b->name)
+			b->name = b->made = make_name(o, b->ops->type);
+	}
+	return EXIT_DONE;
+}
+
+static void handle_signals(struct mqshm_worker *w)
+{
+	static const int stops[] = { SIGTERM, SIGINT, SIGHUP };
+	struct sigaction action = { .sa_handler = w ? on_signal : SIG_IGN };
+
+	if (w)
+		running = w;
+	for (size_t i = 0; i < sizeof(stops) / sizeof(*stops); i++)
+		sigaction(stops[i], &action, NULL);
+	/* a closed pipe is an error of the block that writes to it */
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int add_all(struct mqshm_worker *w, const struct options *o, const char *runtime)
+{
+	char *sentence;
+
+	for (size_t i = 0; i < o->n_blocks; i++) {
+		const struct block_options *b = &o->blocks[i];
+		int error = mqshm_worker_add(w, b->ops, b->name, b->params, b->n_params, b->thread,
+					     &sentence);
+
+		if (error)
+			return block_start_failed(runtime, b->name, error, sentence);
+	}
+	return EXIT_DONE;
+}
+
+/* Tells of those that have ended and of which was not told before. */
+static int report_ended(struct mqshm_worker *w, bool *told)
+{
+	struct mqshm_worker_block b;
+	int status = EXIT_DONE;
+
+	for (size_t i = 0; !mqshm_worker_get_block(w, i, &b); i++) {
+		if (b.running || told[i])
+			continue;
+		told[i] = true;
+		if (block_report(b.name, b.result, b.error, &b.stats))
+			status = EXIT_FAILED;
+	}
+	return status;
+}
+
+/* Until all have ended. */
+static int watch(struct mqshm_worker *w, const struct options *o)
+{
+	bool *told = grow(NULL, o->n_blocks, sizeof(*told));
+	int status = EXIT_DONE, more;
+	size_t ended = 0;
+
+	memset(told, 0, o->n_blocks * sizeof(*told));
+	do {
+		more = mqshm_worker_wait(w, &ended, MQSHM_FOREVER);
+		if (report_ended(w, told))
+			status = EXIT_FAILED;
+	} while (more);
+	free(told);
+	return status;
+}
+
+static int run(const struct options *o, const char *runtime)
+{
+	struct mqshm_worker *w;
+	int status, error = mqshm_worker_open(runtime, &o->worker, &w);
+
+	if (error)
+		return runtime_fail(runtime, error);
+	handle_signals(w);
+	status = add_all(w, o, runtime);
+	if (!status)
+		status = watch(w, o);
+	handle_signals(NULL);
+	mqshm_worker_close(w);
+	return status;
+}
+
+int command_worker(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		OPTION_RUNTIME,
+		{ "threads", 't', "N", 0, "Threads that the blocks share (default: 1)", 0 },
+		{ "process", 'P', "NAME", 0, "Name of the process (default: worker)", 0 },
+		{ "block", 'b', "TYPE", 0, "A block, of a type from the list below; repeatable", 1 },
+		{ "name", 'n', "NAME", 0, "Name of the block before it, unique in the runtime "
+		  "(default: the type in small letters, and a number from 0)", 1 },
+		{ "param", 'p', "KEY=VALUE", 0, "A parameter of the block before it; repeatable", 1 },
+		{ "pin", KEY_PIN, "THREAD", 0, "Thread of the block before it, from 0 (default: the "
+		  "one with the fewest blocks)", 1 },
+		{ 0 }
+	};
+	static const struct argp argp = {
+		options, parse, "--block TYPE [--name NAME] [--param KEY=VALUE] "
+		"[--block TYPE ...]",
+		"Runs many blocks in this process, until all have ended."
+		"\vEach thread is a client of the runtime and runs its blocks in turn; one that "
+		"waits does not hold up the others, unless it waits for a pipe. A block stays on "
+		"its thread. mqtool stop ends a block; SIGTERM and SIGINT end all.",
+		NULL, NULL, NULL
+	};
+	struct options o = { .worker = { .process_name = "worker", .threads = 1 } };
+	char *runtime;
+	int status;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	status = prepare(&o);
+	if (!status) {
+		runtime = runtime_name(o.runtime, &status);
+		if (runtime)
+			status = run(&o, runtime);
+		free(runtime);
+	}
+	for (size_t i = 0; i < o.n_blocks; i++) {
+		free(o.blocks[i].made);
+		free(o.blocks[i].params);
+	}
+	free(o.blocks);
+	return status;
+}
