@@ -11,7 +11,7 @@
 #define SAMPLE_BYTES_MAX 4
 
 /* In the order of the choices of parameter format. */
-enum amp_format { AMP_AUTO, AMP_S16, AMP_F32, AMP_WAV };
+enum amp_format { AMP_AUTO, AMP_WAV, AMP_S16, AMP_S24, AMP_S32, AMP_F32 };
 
 /**
  * struct amplifier - state of an Amplifier
@@ -336,14 +336,14 @@ static int amplifier_initialize(struct mqshm_instance *in)
 	a->format = (enum amp_format)format;
 	wav_init(&a->wav);
 	a->is_float = a->format == AMP_F32;
-	a->sample_bytes = a->is_float ? 4 : 2;
+	a->sample_bytes = a->format >= AMP_S32 ? 4 : a->format == AMP_S24 ? 3 : 2;
 	return 0;
 }
 
 static const struct mqshm_param_spec amplifier_params[] = {
 	{ .key = "gain", .kind = "number", .fallback = "1.0", .help = "factor" },
 	{ .key = "format", .kind = "string", .fallback = "auto",
-	  .choices = "auto s16le f32le wav", .help = "of the samples; auto is wav or else s16le" },
+	  .choices = "auto wav s16le s24le s32le f32le", .help = "of the samples; auto is wav or else s16le" },
 	{ .key = "clip", .kind = "bool", .fallback = "0",
 	  .help = "1 bounds floats to -1..1; integers always are bounded" },
 	{ .key = NULL }
