@@ -53,11 +53,11 @@ struct mqshm_param {
  * struct mqshm_param_spec - a parameter that a block type takes
  * @key: its name
  * @kind: "string", "number", "integer", "size", "bool"
- * @fallback: value if it is not given, of its kind or a word such as auto; NULL if it
- *	must be given
+ * @fallback: value if it is not given; NULL if it must be given
  * @help: one line
  * @unit: what a number counts, such as Hz; may be NULL
- * @choices: of a string: the words that it can be, with blanks between; may be NULL
+ * @choices: words that it can be, with blanks between; of another kind than string:
+ *	besides a value of that kind; may be NULL
  * @min: least number, integer or size
  * @max: largest one; there is a range if @max is above @min
  *

@@ -197,6 +197,15 @@ int mqshm_params_count(struct mqshm_instance *in, const char *key, int64_t *n, b
 	return r;
 }
 
+/* A word besides values of its kind. */
+static bool is_choice(const struct mqshm_instance *in, const struct mqshm_param_spec *spec)
+{
+	const char *text = mqshm_instance_param(in, spec->key);
+	size_t choice;
+
+	return text && spec->choices && !choice_find(spec->choices, text, &choice);
+}
+
 static int range_check(struct mqshm_instance *in, const struct mqshm_param_spec *spec,
 		       double value)
 {
@@ -217,6 +226,8 @@ static int param_check(struct mqshm_instance *in, const struct mqshm_param_spec 
 	bool yes;
 	int r;
 
+	if (strcmp(spec->kind, "string") && is_choice(in, spec))
+		return 0;
 	if (!strcmp(spec->kind, "number")) {
 		r = mqshm_instance_number(in, spec->key, &number);
 	} else if (!strcmp(spec->kind, "integer")) {
@@ -265,10 +276,7 @@ int mqshm_params_set(struct mqshm_instance *in, const struct mqshm_param *params
 	for (i = 0; i < n && !r; i++)
 		r = param_add(in, &params[i]);
 	for (spec = in->ops->params; !r && spec && spec->key; spec++) {
-		const char *given = given_find(in, spec->key);
-
-		/* A type's own fallback need not be of its kind. */
-		if (!spec->fallback || (given && strcmp(given, spec->fallback)))
+		if (given_find(in, spec->key) || !spec->fallback)
 			r = param_check(in, spec);
 	}
 	return r;
