@@ -11,9 +11,18 @@ extern const struct mqshm_block_ops amplifier_ops;
 extern const struct mqshm_block_ops merger_ops;
 extern const struct mqshm_block_ops splitter_ops;
 extern const struct mqshm_block_ops router_ops;
+extern const struct mqshm_block_ops audio_file_source_ops;
+extern const struct mqshm_block_ops audio_file_sink_ops;
+extern const struct mqshm_block_ops mixer_ops;
+extern const struct mqshm_block_ops delay_ops;
+extern const struct mqshm_block_ops fir_filter_ops;
+extern const struct mqshm_block_ops generator_ops;
 
 /* What work answers when a call of the library gave @error. */
 enum mqshm_result block_result(struct mqshm_instance *in, int error);
+
+/* Parameter bytes of a block that fills buffers: most that go into one, or auto. */
+int block_bytes(struct mqshm_instance *in, size_t *out);
 
 /* All of them, then NULL. */
 extern const struct mqshm_block_ops *const builtin_blocks[];

@@ -9,8 +9,6 @@
 
 #include "blocks.h"
 
-#define BYTES_DEFAULT (64 << 10)
-
 /* A client that makes no call for 5 s is shown as stalled; one that waits for its file is not. */
 #define LOOK_MS 2000
 
@@ -42,40 +40,6 @@ static int source_open(struct mqshm_instance *in, struct file_source *s)
 	return 0;
 }
 
-/* Whether there are buffers of that size at all. */
-static int try_size(struct mqshm_instance *in, size_t bytes)
-{
-	struct mqshm_buffer buf;
-	int error = mqshm_buffer_alloc(mqshm_instance_client(in), bytes, MQSHM_NO_WAIT, &buf);
-
-	if (!error)
-		mqshm_buffer_release(mqshm_instance_client(in), &buf);
-	/* it may be long until the first buffer is needed */
-	mqshm_client_flush(mqshm_instance_client(in));
-	return error == -EAGAIN ? 0 : error;
-}
-
-static int choose_size(struct mqshm_instance *in, struct file_source *s)
-{
-	uint64_t bytes = BYTES_DEFAULT;
-	bool given = strcmp(mqshm_instance_param(in, "bytes"), "auto");
-	int error = given ? mqshm_instance_size(in, "bytes", &bytes) : 0;
-
-	if (error)
-		return error;
-	error = try_size(in, bytes);
-	while (!given && error == -EMSGSIZE && bytes > MQSHM_BUFFER_BYTES_MIN) {
-		bytes /= 2;
-		error = try_size(in, bytes);
-	}
-	if (error == -EMSGSIZE)
-		return mqshm_instance_fail(in, error, "no pool has buffers of %llu bytes; say "
-					   "bytes=N, or add a pool: mqtool pool add",
-					   (unsigned long long)bytes);
-	s->bytes = bytes;
-	return error;
-}
-
 static int source_initialize(struct mqshm_instance *in)
 {
 	struct file_source *s = mqshm_instance_state(in);
@@ -83,7 +47,7 @@ static int source_initialize(struct mqshm_instance *in)
 
 	s->fd = -1;
 	error = source_open(in, s);
-	return error ? error : choose_size(in, s);
+	return error ? error : block_bytes(in, &s->bytes);
 }
 
 /* Waits until there is something to read, without a buffer in hand. False: look again. */
@@ -160,8 +124,8 @@ static void source_cleanup(struct mqshm_instance *in)
 
 static const struct mqshm_param_spec source_params[] = {
 	{ .key = "filename", .kind = "string", .help = "file or pipe to read; - is stdin" },
-	{ .key = "bytes", .kind = "size", .fallback = "auto", .min = 1,
-	  .max = MQSHM_BUFFER_BYTES_MAX,
+	{ .key = "bytes", .kind = "size", .fallback = "auto", .choices = "auto",
+	  .min = 1, .max = MQSHM_BUFFER_BYTES_MAX,
 	  .help = "most that go into a buffer; auto is 64K, or what pools take" },
 	{ .key = NULL }
 };

@@ -5,6 +5,8 @@
 
 #include "blocks.h"
 
+#define BYTES_DEFAULT (64 << 10)
+
 const struct mqshm_block_ops *const builtin_blocks[] = {
 	&file_source_ops,
 	&file_sink_ops,
@@ -12,6 +14,12 @@ const struct mqshm_block_ops *const builtin_blocks[] = {
 	&merger_ops,
 	&splitter_ops,
 	&router_ops,
+	&audio_file_source_ops,
+	&audio_file_sink_ops,
+	&mixer_ops,
+	&delay_ops,
+	&fir_filter_ops,
+	&generator_ops,
 	NULL
 };
 
@@ -31,4 +39,38 @@ enum mqshm_result block_result(struct mqshm_instance *in, int error)
 	if (error == -ESHUTDOWN)
 		mqshm_instance_fail(in, error, "the runtime was removed");
 	return MQSHM_ERROR;
+}
+
+/* Whether there are buffers of that size at all. */
+static int try_size(struct mqshm_instance *in, size_t bytes)
+{
+	struct mqshm_buffer buf;
+	int error = mqshm_buffer_alloc(mqshm_instance_client(in), bytes, MQSHM_NO_WAIT, &buf);
+
+	if (!error)
+		mqshm_buffer_release(mqshm_instance_client(in), &buf);
+	/* it may be long until the first buffer is needed */
+	mqshm_client_flush(mqshm_instance_client(in));
+	return error == -EAGAIN ? 0 : error;
+}
+
+int block_bytes(struct mqshm_instance *in, size_t *out)
+{
+	uint64_t bytes = BYTES_DEFAULT;
+	bool given = strcmp(mqshm_instance_param(in, "bytes"), "auto");
+	int error = given ? mqshm_instance_size(in, "bytes", &bytes) : 0;
+
+	if (error)
+		return error;
+	error = try_size(in, bytes);
+	while (!given && error == -EMSGSIZE && bytes > MQSHM_BUFFER_BYTES_MIN) {
+		bytes /= 2;
+		error = try_size(in, bytes);
+	}
+	if (error == -EMSGSIZE)
+		return mqshm_instance_fail(in, error, "no pool has buffers of %llu bytes; say "
+					   "bytes=N, or add a pool: mqtool pool add",
+					   (unsigned long long)bytes);
+	*out = bytes;
+	return error;
 }

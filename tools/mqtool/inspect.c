@@ -85,7 +85,7 @@ static char *show_values(const struct mqshm_param_spec *p)
 	bool size = !strcmp(p->kind, "size");
 	char *least, *most, *range;
 
-	if (p->choices)
+	if (p->choices && !strcmp(p->kind, "string"))
 		return text("%s", p->choices);
 	if (!strcmp(p->kind, "bool"))
 		return text("0 1");
@@ -93,7 +93,8 @@ static char *show_values(const struct mqshm_param_spec *p)
 		return text("%s", or_empty(p->unit));
 	least = size ? show_buffer_bytes(p->min) : text("%.15g", p->min);
 	most = size ? show_buffer_bytes(p->max) : text("%.15g", p->max);
-	range = text("%s to %s%s%s", least, most, p->unit ? " " : "", or_empty(p->unit));
+	range = text("%s to %s%s%s%s%s", least, most, p->unit ? " " : "", or_empty(p->unit),
+		     p->choices ? ", or " : "", or_empty(p->choices));
 	free(least);
 	free(most);
 	return range;
