@@ -17,12 +17,19 @@ extern const struct mqshm_block_ops mixer_ops;
 extern const struct mqshm_block_ops delay_ops;
 extern const struct mqshm_block_ops fir_filter_ops;
 extern const struct mqshm_block_ops generator_ops;
+extern const struct mqshm_block_ops verify_ops;
+extern const struct mqshm_block_ops throttle_ops;
+extern const struct mqshm_block_ops exec_ops;
+extern const struct mqshm_block_ops null_sink_ops;
 
 /* What work answers when a call of the library gave @error. */
 enum mqshm_result block_result(struct mqshm_instance *in, int error);
 
 /* Parameter bytes of a block that fills buffers: most that go into one, or auto. */
 int block_bytes(struct mqshm_instance *in, size_t *out);
+
+/* Sleeps until then (CLOCK_MONOTONIC); -ECANCELED when the block shall stop, or an error. */
+int block_sleep(struct mqshm_instance *in, uint64_t until_ns);
 
 /* All of them, then NULL. */
 extern const struct mqshm_block_ops *const builtin_blocks[];

@@ -20,6 +20,10 @@ const struct mqshm_block_ops *const builtin_blocks[] = {
 	&delay_ops,
 	&fir_filter_ops,
 	&generator_ops,
+	&verify_ops,
+	&throttle_ops,
+	&exec_ops,
+	&null_sink_ops,
 	NULL
 };
 
@@ -39,6 +43,20 @@ enum mqshm_result block_result(struct mqshm_instance *in, int error)
 	if (error == -ESHUTDOWN)
 		mqshm_instance_fail(in, error, "the runtime was removed");
 	return MQSHM_ERROR;
+}
+
+int block_sleep(struct mqshm_instance *in, uint64_t until_ns)
+{
+	int r = 0;
+
+	while (mqshm_now_ns() < until_ns) {
+		if (mqshm_instance_stop_requested(in))
+			return -ECANCELED;
+		r = mqshm_wait(mqshm_instance_client(in), NULL, 0, until_ns, NULL);
+		if (r < 0 && r != -ETIMEDOUT && r != -EINTR)
+			return r;
+	}
+	return 0;
 }
 
 /* Whether there are buffers of that size at all. */
