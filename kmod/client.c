@@ -106,7 +106,7 @@ static int client_take_slot(struct mqshm_client *c)
 	if (i == rt->limits.clients)
 		return -ENOSPC;
 	c->index = i;
-	rt->n_clients++;
+	WRITE_ONCE(rt->n_clients, rt->n_clients + 1);
 	rt->users++;
 	rcu_assign_pointer(rt->clients[i], mqshm_client_get(c));
 	mqshm_notice_client(c, MQSHM_CHANGE_CAME);
@@ -118,7 +118,7 @@ void mqshm_client_leave_slot(struct mqshm_client *c)
 {
 	lockdep_assert_held(&c->rt->lock);
 	RCU_INIT_POINTER(c->rt->clients[c->index], NULL);
-	c->rt->n_clients--;
+	WRITE_ONCE(c->rt->n_clients, c->rt->n_clients - 1);
 }
 
 struct mqshm_client *mqshm_client_join(struct mqshm_runtime *rt,
