@@ -7,7 +7,32 @@
  */
 #include <errno.h>
 
+#include <mqshm_bus.h>
+
 #include "test.h"
+
+/* A message to itself; another is in the queue when it closes. */
+static int bus_live(void)
+{
+	struct mqshm_post post = { .topic = "topic", .payload = "payload", .payload_bytes = 7 };
+	const struct mqshm_bus_message *m;
+	struct mqshm_bus *bus;
+	int r, i;
+
+	r = mqshm_bus_open(RUNTIME, NULL, &bus);
+	if (r)
+		return r;
+	r = mqshm_bus_subscribe(bus, "");
+	for (i = 0; i < 2 && r >= 0; i++)
+		r = mqshm_bus_publish(bus, &post, NULL);
+	if (r >= 0)
+		r = mqshm_bus_receive(bus, &m, MQSHM_NO_WAIT);
+	if (!r)
+		r = mqshm_bus_publish(bus, &post, NULL);
+	r = r < 0 ? r : 0;
+	mqshm_bus_close(bus);
+	return r;
+}
 
 /* Whether everything went well; the first error ends it. */
 static int client_live(struct mqshm_runtime *rt, struct mqshm_client *c)
@@ -49,6 +74,8 @@ static int graph_live(void)
 	if (r)
 		return r;
 	r = mqshm_pool_create(rt, "pool", 5000, 40);
+	if (!r)
+		r = bus_live();
 	if (!r)
 		r = mqshm_client_join(RUNTIME, NULL, &c);
 	if (!r) {

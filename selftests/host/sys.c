@@ -25,7 +25,7 @@ int mqshm_sys_read(int fd, void *buffer, size_t bytes, uint64_t deadline_ns)
 	while ((r = host_sys_read(fd, buffer, bytes)) == -EAGAIN) {
 		if (deadline_ns == MQSHM_NO_WAIT)
 			return -EAGAIN;
-		if (host_poll(fd, POLLIN, deadline_ns) != POLLIN)
+		if (!(host_poll(fd, POLLIN, deadline_ns) & POLLIN))
 			return -ETIMEDOUT;
 	}
 	return r;
