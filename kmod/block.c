@@ -128,6 +128,20 @@ struct mqshm_port *mqshm_port_find(struct mqshm_client *c, u32 number)
 	return NULL;
 }
 
+/* The same; quick if it was made after @last (or NULL), not long after. */
+struct mqshm_port *mqshm_port_find_next(struct mqshm_client *c, struct mqshm_port *last,
+					u32 number)
+{
+	struct mqshm_port *port = last;
+
+	lockdep_assert_held(&c->lock);
+	if (last)
+		list_for_each_entry_continue(port, &c->ports, client_node)
+			if (port->number == number)
+				return port;
+	return mqshm_port_find(c, number);
+}
+
 static int block_publish(struct mqshm_runtime *rt, struct mqshm_block *block,
 			 struct mqshm_port_desc *descs)
 {

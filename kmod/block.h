@@ -81,6 +81,8 @@ void mqshm_block_free_list(struct list_head *dead);
 struct mqshm_block *mqshm_block_find(struct mqshm_runtime *rt, const char *name);
 struct mqshm_port *mqshm_block_find_port(struct mqshm_block *block, const char *name);
 struct mqshm_port *mqshm_port_find(struct mqshm_client *c, u32 number);
+struct mqshm_port *mqshm_port_find_next(struct mqshm_client *c, struct mqshm_port *last,
+					u32 number);
 int mqshm_port_end(struct mqshm_client *c, u32 number, struct mqshm_wakes *wakes);
 int mqshm_port_set_eventfd(struct mqshm_client *c, u32 number, int fd);
 void mqshm_port_signal_all(struct mqshm_client *c);

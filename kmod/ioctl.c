@@ -264,7 +264,19 @@ static int ioc_lease(struct mqshm_file *mf, union mqshm_args *args)
 
 static int ioc_wait(struct mqshm_file *mf, union mqshm_args *args)
 {
-	return mqshm_wait(mf->client, &args->wait);
+	struct mqshm_wait_port *list = NULL;
+	int ret;
+
+	if (args->wait.list_count > MQSHM_WAIT_PORTS_MAX)
+		return -EINVAL;
+	if (args->wait.list_count)
+		list = memdup_user(u64_to_user_ptr(args->wait.list),
+				   args->wait.list_count * sizeof(*list));
+	if (IS_ERR(list))
+		return PTR_ERR(list);
+	ret = mqshm_wait(mf->client, &args->wait, list);
+	kfree(list);
+	return ret;
 }
 
 /* The following are done in one go under the client's lock; wakes come after. */
@@ -427,7 +439,7 @@ static const struct mqshm_command commands[] = {
 	      .flags = MQSHM_CONNECT_F_PERSISTENT | MQSHM_CONNECT_F_KEEP),
 	COMMAND(DISCONNECT, NEEDS_RUNTIME, id, ioc_disconnect),
 	COMMAND(LEASE, NEEDS_CLIENT, lease, ioc_lease, .flags = MQSHM_LEASE_F_WAIT),
-	COMMAND(WAIT, NEEDS_CLIENT, wait, ioc_wait),
+	GROWN(WAIT, NEEDS_CLIENT, wait, ioc_wait, buffers),
 	COMMAND(BUS_OPEN, NEEDS_RUNTIME, bus_open, ioc_bus_open),
 	COMMAND(BUS_SUBSCRIBE, NEEDS_RUNTIME, bus_subscribe, ioc_bus_subscribe),
 	COMMAND(BUS_PUBLISH, NEEDS_RUNTIME, bus_publish, ioc_bus_publish),

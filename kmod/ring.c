@@ -15,7 +15,8 @@
  *	(W3) slot filled? do not sleep		(F2) flags != 0? KICK
  *
  * One of the two sees the other's store. W1 is mqshm_ring_arm(), W2 stands in its
- * callers, W3 is mqshm_ring_has_message(); E and A are the same for poll and ARM.
+ * callers, W3 is mqshm_ring_count(): for one who knows of n messages the slot is the one
+ * behind them; E and A are the same for poll and ARM.
  */
 #include <linux/nospec.h>
 #include <linux/sched.h>
@@ -39,12 +40,21 @@ bool mqshm_ring_peek(const struct mqshm_conn *conn, u64 cursor, u64 *slot)
 	return MQSHM_SLOT_LAP(*slot) == MQSHM_LAP(cursor, conn->shift);
 }
 
+/* Messages that are there, looking at no more than @most. */
+u32 mqshm_ring_count(const struct mqshm_conn *conn, u32 most)
+{
+	u64 phead = READ_ONCE(mqshm_ring_consumer(conn)->phead), slot;
+	u32 n = 0;
+
+	most = min_t(u64, most, 1ULL << conn->shift);
+	while (n < most && mqshm_ring_peek(conn, phead + n, &slot))	/* [W3] [E3] [A3] */
+		n++;
+	return n;
+}
+
 bool mqshm_ring_has_message(const struct mqshm_conn *conn)
 {
-	u64 slot;
-
-	/* [W3] [E3] [A3] */
-	return mqshm_ring_peek(conn, READ_ONCE(mqshm_ring_consumer(conn)->phead), &slot);
+	return mqshm_ring_count(conn, 1);
 }
 
 bool mqshm_ring_has_room(const struct mqshm_conn *conn)

@@ -16,6 +16,7 @@ static inline struct mqshm_ring_consumer *mqshm_ring_consumer(const struct mqshm
 }
 
 bool mqshm_ring_peek(const struct mqshm_conn *conn, u64 cursor, u64 *slot);
+u32 mqshm_ring_count(const struct mqshm_conn *conn, u32 most);
 bool mqshm_ring_has_message(const struct mqshm_conn *conn);
 bool mqshm_ring_has_room(const struct mqshm_conn *conn);
 u32 mqshm_ring_queued(const struct mqshm_conn *conn);

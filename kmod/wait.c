@@ -48,6 +48,23 @@ static bool port_ready(struct mqshm_port *port)
 	return !in && !list_empty(&port->ends);
 }
 
+/* The same for an owner who knows of @known messages: of ends gen tells him. */
+static bool port_has_more(struct mqshm_port *port, u32 known)
+{
+	u64 left = (u64)known + 1;
+	struct mqshm_end *end;
+
+	if (!known || port->direction == MQSHM_DIR_OUT)
+		return port_ready(port);
+	list_for_each_entry(end, &port->ends, node) {
+		left -= mqshm_ring_count(mqshm_end_conn(end, MQSHM_DIR_IN),
+					 min_t(u64, left, U32_MAX));
+		if (!left)
+			return true;
+	}
+	return false;
+}
+
 static void port_arm(struct mqshm_port *port, unsigned int sleeper)
 {
 	struct mqshm_end *end;
@@ -69,38 +86,66 @@ static void port_disarm(struct mqshm_port *port, unsigned int sleeper)
 				  sleeper);
 }
 
-/* Asks for wake-ups for all ports of the call, then looks. Under the client's lock. */
-static int wait_look(struct mqshm_client *c, struct mqshm_wait_args *args)
+/**
+ * struct wait - a WAIT
+ * @args: its arguments
+ * @list: a copy of its list
+ */
+struct wait {
+	struct mqshm_wait_args *args;
+	const struct mqshm_wait_port *list;
+};
+
+static u32 wait_ports(const struct wait *w)
 {
-	struct mqshm_port *port;
+	return w->args->ports + w->args->list_count;
+}
+
+static struct mqshm_wait_port wait_port(const struct wait *w, u32 i)
+{
+	if (i >= w->args->ports)
+		return w->list[i - w->args->ports];
+	return (struct mqshm_wait_port) { .port = w->args->port_array[i] };
+}
+
+/* Asks for wake-ups for all ports of the call, then looks. Under the client's lock. */
+static int wait_look(struct mqshm_client *c, const struct wait *w)
+{
+	struct mqshm_wait_args *args = w->args;
+	struct mqshm_port *port = NULL;
 	u32 i;
 
-	for (i = 0; i < args->ports; i++) {
-		port = mqshm_port_find(c, args->port_array[i]);
+	for (i = 0; i < wait_ports(w); i++) {
+		port = mqshm_port_find_next(c, port, wait_port(w, i).port);
 		if (!port)
 			return -ENOENT;
 		port_arm(port, MQSHM_SLEEPER_WAIT);
+		cond_resched();
 	}
 	smp_mb(); /* [W2] flags before slots and heads; pairs with F1 and O6 */
 	args->out_events = 0;
 	args->out_ready = 0;
-	for (i = 0; i < args->ports; i++)
-		if (port_ready(mqshm_port_find(c, args->port_array[i])))
-			args->out_ready |= 1ULL << i;
-	if (args->out_ready)
+	for (i = 0; i < wait_ports(w); i++) {
+		port = mqshm_port_find_next(c, i ? port : NULL, wait_port(w, i).port);
+		if (!port_has_more(port, wait_port(w, i).known))
+			continue;
 		args->out_events |= MQSHM_WAIT_READY;
+		if (i >= args->ports)
+			break;
+		args->out_ready |= 1ULL << i;
+	}
 	if (READ_ONCE(*mqshm_client_gen(c)) != args->gen)		/* [G6] */
 		args->out_events |= MQSHM_WAIT_CHANGED;
 	return 0;
 }
 
-static void wait_disarm(struct mqshm_client *c, const struct mqshm_wait_args *args)
+static void wait_disarm(struct mqshm_client *c, const struct wait *w)
 {
-	struct mqshm_port *port;
+	struct mqshm_port *port = NULL;
 	u32 i;
 
-	for (i = 0; i < args->ports; i++) {
-		port = mqshm_port_find(c, args->port_array[i]);
+	for (i = 0; i < wait_ports(w); i++) {
+		port = mqshm_port_find_next(c, port, wait_port(w, i).port);
 		if (port)
 			port_disarm(port, MQSHM_SLEEPER_WAIT);
 	}
@@ -144,11 +189,14 @@ static int wait_return(struct mqshm_client *c, struct mqshm_wait_args *args)
 	return ret;
 }
 
-int mqshm_wait(struct mqshm_client *c, struct mqshm_wait_args *args)
+/* @list is a copy that nobody else writes, as @args. */
+int mqshm_wait(struct mqshm_client *c, struct mqshm_wait_args *args,
+	       const struct mqshm_wait_port *list)
 {
+	const struct wait w = { .args = args, .list = list };
 	int ret, seen;
 
-	if (args->ports > MQSHM_BATCH_MAX || args->count > MQSHM_BATCH_MAX)
+	if (args->ports > MQSHM_BATCH_MAX || args->count > MQSHM_BATCH_MAX || args->reserved)
 		return -EINVAL;
 	ret = wait_return(c, args);
 	if (ret)
@@ -160,9 +208,9 @@ int mqshm_wait(struct mqshm_client *c, struct mqshm_wait_args *args)
 		ret = mqshm_client_enter(c);
 		if (ret)
 			return ret;
-		ret = wait_look(c, args);
+		ret = wait_look(c, &w);
 		if (ret || args->out_events)
-			wait_disarm(c, args);
+			wait_disarm(c, &w);
 		mqshm_client_exit(c);					/* [M3] */
 		if (ret || args->out_events)
 			return ret;
@@ -171,7 +219,7 @@ int mqshm_wait(struct mqshm_client *c, struct mqshm_wait_args *args)
 			break;
 	}
 	if (!mqshm_client_enter(c)) {					/* [M4] */
-		wait_disarm(c, args);
+		wait_disarm(c, &w);
 		mqshm_client_exit(c);
 	}
 	return ret;

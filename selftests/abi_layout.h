@@ -193,7 +193,10 @@
 	FIELD(mqshm_kick_args, count, 8, 4) \
 	FIELD(mqshm_kick_args, reserved, 12, 4) \
 	FIELD(mqshm_kick_args, rings, 16, 256) \
-	STRUCT(mqshm_wait_args, 560) \
+	STRUCT(mqshm_wait_port, 8) \
+	FIELD(mqshm_wait_port, port, 0, 4) \
+	FIELD(mqshm_wait_port, known, 4, 4) \
+	STRUCT(mqshm_wait_args, 576) \
 	FIELD(mqshm_wait_args, size, 0, 4) \
 	FIELD(mqshm_wait_args, flags, 4, 4) \
 	FIELD(mqshm_wait_args, gen, 8, 8) \
@@ -205,6 +208,9 @@
 	FIELD(mqshm_wait_args, out_ready, 40, 8) \
 	FIELD(mqshm_wait_args, port_array, 48, 256) \
 	FIELD(mqshm_wait_args, buffers, 304, 256) \
+	FIELD(mqshm_wait_args, list, 560, 8) \
+	FIELD(mqshm_wait_args, list_count, 568, 4) \
+	FIELD(mqshm_wait_args, reserved, 572, 4) \
 	STRUCT(mqshm_record, 8) \
 	FIELD(mqshm_record, kind, 0, 4) \
 	FIELD(mqshm_record, bytes, 4, 4) \

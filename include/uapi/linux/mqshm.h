@@ -915,6 +915,19 @@ struct mqshm_kick_args {
 #define MQSHM_WAIT_CHANGED	(1U << 0)	/* gen differs */
 #define MQSHM_WAIT_READY	(1U << 1)	/* a port is ready */
 
+#define MQSHM_WAIT_PORTS_MAX	4096
+
+/**
+ * struct mqshm_wait_port - a port to wait for
+ * @port: a port of this client
+ * @known: an input is ready only when it has more messages than these; with 0 also
+ *	when a ring ended, died or was taken away. Of an output it is passed over
+ */
+struct mqshm_wait_port {
+	__u32 port;
+	__u32 known;
+};
+
 /**
  * struct mqshm_wait_args - MQSHM_IOC_WAIT: give buffers back and sleep until a
  *	port is ready
@@ -922,7 +935,7 @@ struct mqshm_kick_args {
  * @flags: 0
  * @gen: gen word that the client knows
  * @deadline_ns: when to give up
- * @ports: number of elements in @port_array; 0 waits for @gen alone
+ * @ports: number of elements in @port_array; 0 and no @list waits for @gen alone
  * @count: number of elements in @buffers
  * @out_events: MQSHM_WAIT_*
  * @out_done: how many buffers were taken back
@@ -931,6 +944,10 @@ struct mqshm_kick_args {
  *	no ring is full
  * @port_array: ports of this client
  * @buffers: buffers to give back, as in MQSHM_IOC_RETURN
+ * @list: address of struct mqshm_wait_port[@list_count]: ports besides those; quick
+ *	if they come in the order in which they were made
+ * @list_count: at most MQSHM_WAIT_PORTS_MAX
+ * @reserved: 0
  *
  * Errors: ETIMEDOUT, EINTR, ENOENT (no such port), EINVAL (as RETURN; then it
  * does not sleep).
@@ -947,6 +964,9 @@ struct mqshm_wait_args {
 	__u64 out_ready;
 	__u32 port_array[MQSHM_BATCH_MAX];
 	__u32 buffers[MQSHM_BATCH_MAX];
+	__u64 list;
+	__u32 list_count;
+	__u32 reserved;
 };
 
 #define MQSHM_IOC_INFO			_IO(MQSHM_IOC_TYPE, 0x00)

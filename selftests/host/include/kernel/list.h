@@ -97,6 +97,11 @@ static inline void list_del_rcu(struct list_head *node)
 	     &(pos)->member != (list);						\
 	     pos = host_list_item(pos, (pos)->member.next, member))
 
+#define list_for_each_entry_continue(pos, list, member)			\
+	for (pos = list_entry((pos)->member.next, typeof(*pos), member);	\
+	     &(pos)->member != (list);						\
+	     pos = list_entry((pos)->member.next, typeof(*pos), member))
+
 #define list_for_each_entry_safe(pos, after, list, member)			\
 	for (pos = host_list_item(pos, (list)->next, member),			\
 	     after = host_list_item(pos, (pos)->member.next, member);		\
