@@ -221,6 +221,7 @@ static uint32_t pools_fit(const struct mqshm_client *c, size_t bytes)
 int mqshm_buffer_alloc(struct mqshm_client *c, size_t bytes, uint64_t deadline_ns,
 		       struct mqshm_buffer *out)
 {
+	struct client_wait w = { .deadline_ns = deadline_ns };
 	int r = client_enter(c);
 
 	if (unlikely(r))
@@ -229,7 +230,8 @@ int mqshm_buffer_alloc(struct mqshm_client *c, size_t bytes, uint64_t deadline_n
 	client_leave(c);
 	if (likely(r != -EAGAIN) || !c->turns || deadline_ns == MQSHM_NO_WAIT)
 		return r;
-	r = c->turns->wait(c->turns, NULL, 0, pools_fit(c, bytes), deadline_ns);
+	w.pools = pools_fit(c, bytes);
+	r = c->turns->wait(c->turns, &w);
 	return r ? r : mqshm_buffer_alloc(c, bytes, MQSHM_NO_WAIT, out);
 }
 
@@ -274,6 +276,7 @@ static int alloc_from(struct mqshm_client *c, const char *pool, uint64_t deadlin
 int mqshm_buffer_alloc_from(struct mqshm_client *c, const char *pool,
 			    uint64_t deadline_ns, struct mqshm_buffer *out)
 {
+	struct client_wait w = { .deadline_ns = deadline_ns };
 	int r = client_enter(c);
 
 	if (r)
@@ -282,7 +285,8 @@ int mqshm_buffer_alloc_from(struct mqshm_client *c, const char *pool,
 	client_leave(c);
 	if (likely(r != -EAGAIN) || !c->turns || deadline_ns == MQSHM_NO_WAIT)
 		return r;
-	r = c->turns->wait(c->turns, NULL, 0, 1U << pool_by_name(c, pool)->index, deadline_ns);
+	w.pools = 1U << pool_by_name(c, pool)->index;
+	r = c->turns->wait(c->turns, &w);
 	return r ? r : mqshm_buffer_alloc_from(c, pool, MQSHM_NO_WAIT, out);
 }
 

@@ -247,6 +247,7 @@ void mqshm_client_close(struct mqshm_client *c)
 		mqshm_block_free(b);
 	}
 	free(c->rings);
+	free(c->list);
 	free(c->name);
 	free(c);
 	mqshm_client_let_signals(&signals);

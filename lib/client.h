@@ -20,9 +20,26 @@
 struct ring;
 
 /**
+ * struct client_wait - what a call waits for
+ * @ports: array[@n]: until one of them is ready
+ * @known: array[@n], or NULL: an input is ready only with more messages than these, or
+ *	when there will be no more
+ * @n: their number
+ * @pools: bits of pools: or until there is a spare buffer of one of these
+ * @deadline_ns: when it gives up
+ */
+struct client_wait {
+	struct mqshm_port *const *ports;
+	const uint32_t *known;
+	size_t n;
+	uint32_t pools;
+	uint64_t deadline_ns;
+};
+
+/**
  * struct client_turns - who runs something else in the place of a sleep
- * @wait: until one of the ports is ready, or there is a spare buffer of one of the
- *	pools (bits), or the graph changed, or the deadline; 0: look again
+ * @wait: until what is waited for is there, or the graph changed, or the deadline;
+ *	0: look again
  * @yield: lets others have a turn
  * @budget: what may still be done before that, see client_turn()
  *
@@ -30,8 +47,7 @@ struct ring;
  * of one block that waits must not hold up the others.
  */
 struct client_turns {
-	int (*wait)(struct client_turns *turns, struct mqshm_port *const *ports, size_t n,
-		    uint32_t pools, uint64_t deadline_ns);
+	int (*wait)(struct client_turns *turns, const struct client_wait *w);
 	void (*yield)(struct client_turns *turns);
 	uint32_t budget;
 };
@@ -57,6 +73,8 @@ struct client_turns {
  * @changes: how often something changed
  * @syncs: how often the gen word was followed
  * @turns: its thread runs many blocks; else NULL
+ * @list: array with room for @list_room: ports of a WAIT
+ * @list_room: room in @list
  * @fd: descriptor
  * @id: number, never used again
  * @index: of its gen word
@@ -96,6 +114,8 @@ struct mqshm_client {
 	uint64_t changes;
 	uint64_t syncs;
 	struct client_turns *turns;
+	struct mqshm_wait_port *list;
+	size_t list_room;
 	int fd;
 	uint64_t id;
 	uint32_t index;
@@ -206,25 +226,13 @@ static inline void client_turn(struct mqshm_client *c)
 		c->turns->yield(c->turns);
 }
 
-/**
- * struct client_sleep - what a client's thread sleeps for
- * @ports: array[@n] of ports
- * @n: their number
- * @pools: bits of pools of which a buffer is wanted
- * @deadline_ns: when it gives up
- */
-struct client_sleep {
-	struct mqshm_port *const *ports;
-	size_t n;
-	uint32_t pools;
-	uint64_t deadline_ns;
-};
-
+/* mqshm_wait() for any number of ports, and no pools; @ready: bits of the first 64. */
+int mqshm_client_wait(struct mqshm_client *c, const struct client_wait *w, uint64_t *ready);
 /*
  * Sleeps at most once, without following the gen word: 0 something may be there now,
  * or -ETIMEDOUT, -EINTR, -ESHUTDOWN.
  */
-int mqshm_client_sleep(struct mqshm_client *c, const struct client_sleep *s);
+int mqshm_client_sleep(struct mqshm_client *c, const struct client_wait *w);
 /* Ends that sleep, or the next one. From any thread, and from a signal handler. */
 void mqshm_client_rouse(const struct mqshm_client *c);
 

@@ -449,16 +449,31 @@ bool mqshm_port_has_input(struct mqshm_port *p)
 	return has;
 }
 
+static size_t port_queued(const struct mqshm_port *p)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < p->n_rings; i++)
+		n += proto_queued(&p->rings[i]->rx);
+	return n;
+}
+
+bool mqshm_port_has_more(struct mqshm_port *p, uint32_t known)
+{
+	if (!known || p->out)
+		return mqshm_port_is_ready(p);
+	return port_queued(p) > known || mqshm_port_is_final(p);
+}
+
 size_t mqshm_port_input_size(struct mqshm_port *p)
 {
 	struct mqshm_client *c = p->client;
-	size_t i, n = 0;
+	size_t n = 0;
 
 	if (client_enter(c))
 		return 0;
 	if (!client_check(c) && !p->out) {
-		for (i = 0; i < p->n_rings; i++)
-			n += proto_queued(&p->rings[i]->rx);
+		n = port_queued(p);
 		/* who asks may be polling until there are more */
 		client_nothing_now(c);
 	}

@@ -87,6 +87,8 @@ bool mqshm_port_look(struct mqshm_port *p);	/* input: has a message */
 bool mqshm_port_is_ended(const struct mqshm_port *p);
 bool mqshm_port_is_final(const struct mqshm_port *p);	/* input: its end was announced */
 bool mqshm_port_is_ready(struct mqshm_port *p);
+/* The same for one who knows of that many messages: with more, or when no more come. */
+bool mqshm_port_has_more(struct mqshm_port *p, uint32_t known);
 
 /* Drops a reference of a buffer in @p's client. */
 void mqshm_buffer_drop(struct mqshm_client *c, struct pool *p, uint32_t b);

@@ -1,40 +1,43 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Waiting for ports: look for a while, then sleep in the kernel. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client.h"
 #include "port.h"
 
-#define PORTS_MAX	64	/* bits of the answer */
+#define READY_MAX	64	/* bits of the answer */
 #define LOOKS		16	/* between two readings of the clock */
 #define PENALTY_MAX	63	/* waits without a look after looks in vain */
 
-/* Bits of the ports that are ready. */
-static uint64_t ports_ready(struct mqshm_port *const *ports, size_t n)
+/* Whether a port is ready; with @ready, bits of all that are. */
+static bool ports_ready(const struct client_wait *w, uint64_t *ready)
 {
-	uint64_t ready = 0;
+	bool any = false;
 	size_t i;
 
-	for (i = 0; i < n; i++) {
-		if (mqshm_port_is_ready(ports[i]))
-			ready |= 1ULL << i;
+	for (i = 0; i < w->n && (!any || ready); i++) {
+		if (!mqshm_port_has_more(w->ports[i], w->known ? w->known[i] : 0))
+			continue;
+		any = true;
+		if (ready && i < READY_MAX)
+			*ready |= 1ULL << i;
 	}
-	return ready;
+	return any;
 }
 
 /* Whether something happened: a port is ready, or the gen word moved. */
-static bool spin(struct mqshm_client *c, struct mqshm_port *const *ports, size_t n,
-		 uint64_t deadline_ns)
+static bool spin(struct mqshm_client *c, const struct client_wait *w)
 {
 	uint64_t end = mqshm_now_ns() + c->spin_ns;
 	unsigned int i;
 
-	if (end > deadline_ns)
-		end = deadline_ns;
+	if (end > w->deadline_ns)
+		end = w->deadline_ns;
 	do {
 		for (i = 0; i < LOOKS; i++) {
-			if (ports_ready(ports, n) || c->dead ||
+			if (ports_ready(w, NULL) || c->dead ||
 			    __atomic_load_n(c->gen, __ATOMIC_ACQUIRE) != c->known_gen) /* [G4] */
 				return true;
 			proto_pause();
@@ -49,16 +52,15 @@ static bool spin(struct mqshm_client *c, struct mqshm_port *const *ports, size_t
  * Looking pays if a message is about to come. Each time it did not, twice as many
  * waits go by without it.
  */
-static bool spin_if_it_pays(struct mqshm_client *c, struct mqshm_port *const *ports,
-			    size_t n, uint64_t deadline_ns)
+static bool spin_if_it_pays(struct mqshm_client *c, const struct client_wait *w)
 {
-	if (!c->spin_ns || !n)
+	if (!c->spin_ns || !w->n)
 		return false;
 	if (c->spin_skip) {
 		c->spin_skip--;
 		return false;
 	}
-	if (spin(c, ports, n, deadline_ns)) {
+	if (spin(c, w)) {
 		c->spin_penalty = 0;
 		return true;
 	}
@@ -69,12 +71,54 @@ static bool spin_if_it_pays(struct mqshm_client *c, struct mqshm_port *const *po
 	return false;
 }
 
+static int list_reserve(struct mqshm_client *c, size_t n)
+{
+	struct mqshm_wait_port *grown;
+	sigset_t signals;
+
+	if (n <= c->list_room)
+		return 0;
+	if (n > MQSHM_WAIT_PORTS_MAX)
+		return -EINVAL;
+	n = n < 32 ? 64 : 2 * n;
+	mqshm_client_hold_signals(&signals);
+	grown = realloc(c->list, n * sizeof(*grown));
+	if (grown) {
+		c->list = grown;
+		c->list_room = n;
+	}
+	mqshm_client_let_signals(&signals);
+	return grown ? 0 : -ENOMEM;
+}
+
+/* The ports of a WAIT: few of which nothing is known go with it, others by a list. */
+static int wait_fill(struct mqshm_client *c, const struct client_wait *w,
+		     struct mqshm_wait_args *args)
+{
+	bool few = w->n <= MQSHM_BATCH_MAX && !w->known;
+	int r = few ? 0 : list_reserve(c, w->n);
+	size_t i;
+
+	for (i = 0; i < w->n && !r; i++) {
+		/* An output without connection has no ring that is full. */
+		if (!w->ports[i]->n_rings)
+			continue;
+		if (few)
+			args->port_array[args->ports++] = w->ports[i]->number;
+		else
+			c->list[args->list_count++] = (struct mqshm_wait_port) {
+				.port = w->ports[i]->number,
+				.known = w->known ? w->known[i] : 0,
+			};
+	}
+	args->list = (uintptr_t)c->list;
+	return r;
+}
+
 /* Sleeps once; the magazines go back in the same call. */
-static int doze(struct mqshm_client *c, struct mqshm_port *const *ports, size_t n,
-		uint64_t deadline_ns)
+static int doze(struct mqshm_client *c, const struct client_wait *w)
 {
 	struct mqshm_wait_args args;
-	size_t i;
 	int r;
 
 	if (c->spares > MQSHM_BATCH_MAX)
@@ -82,12 +126,10 @@ static int doze(struct mqshm_client *c, struct mqshm_port *const *ports, size_t 
 	memset(&args, 0, sizeof(args));
 	args.size = sizeof(args);
 	args.gen = c->known_gen;
-	args.deadline_ns = clock_kernel_deadline(deadline_ns);
-	for (i = 0; i < n; i++) {
-		/* An output without connection has no ring that is full. */
-		if (ports[i]->n_rings)
-			args.port_array[args.ports++] = ports[i]->number;
-	}
+	args.deadline_ns = clock_kernel_deadline(w->deadline_ns);
+	r = wait_fill(c, w, &args);
+	if (r)
+		return r;
 	args.count = mqshm_pool_collect(c, args.buffers, MQSHM_BATCH_MAX);
 	r = mqshm_client_ioctl(c, MQSHM_IOC_WAIT, &args);
 	c->clock.stale = true;
@@ -97,8 +139,7 @@ static int doze(struct mqshm_client *c, struct mqshm_port *const *ports, size_t 
 	return r == -EINVAL && args.count ? 0 : r;
 }
 
-static int wait_ready(struct mqshm_client *c, struct mqshm_port *const *ports, size_t n,
-		      uint64_t deadline_ns, uint64_t *ready)
+static int wait_ready(struct mqshm_client *c, const struct client_wait *w, uint64_t *ready)
 {
 	int r;
 
@@ -106,16 +147,16 @@ static int wait_ready(struct mqshm_client *c, struct mqshm_port *const *ports, s
 		r = client_check(c);
 		if (r)
 			return r;
-		*ready = ports_ready(ports, n);
+		r = ports_ready(w, ready);
 		if (c->dead)
 			return -ESHUTDOWN;
-		if (*ready)
+		if (r)
 			return 1;
 		if (c->changed) {
 			c->changed = false;
 			return 0;
 		}
-		if (deadline_ns == MQSHM_NO_WAIT) {
+		if (w->deadline_ns == MQSHM_NO_WAIT || c->turns) {
 			client_nothing_now(c);
 			return -ETIMEDOUT;
 		}
@@ -123,9 +164,9 @@ static int wait_ready(struct mqshm_client *c, struct mqshm_port *const *ports, s
 		if (r)
 			return r;
 		/* publishing and looking let go of rings: that is told before any sleep */
-		if (c->changed || spin_if_it_pays(c, ports, n, deadline_ns) || c->changed)
+		if (c->changed || spin_if_it_pays(c, w) || c->changed)
 			continue;
-		r = doze(c, ports, n, deadline_ns);
+		r = doze(c, w);
 		if (r)
 			return r;
 	}
@@ -134,83 +175,71 @@ static int wait_ready(struct mqshm_client *c, struct mqshm_port *const *ports, s
 /* What the kernel has no word for is looked at this often. */
 #define LOOK_NS	1000000
 
-static int sleep_for(struct mqshm_client *c, const struct client_sleep *s)
+int mqshm_client_sleep(struct mqshm_client *c, const struct client_wait *w)
 {
-	uint64_t deadline_ns = s->deadline_ns, next = mqshm_now_ns() + LOOK_NS;
-	size_t n = s->n < PORTS_MAX ? s->n : PORTS_MAX;
+	struct client_wait now = *w;
+	uint64_t next = mqshm_now_ns() + LOOK_NS;
 	uint32_t pools;
-	int r;
+	int r = client_enter(c);
 
-	if ((s->pools || n < s->n) && next < deadline_ns)
-		deadline_ns = next;
-	r = doze(c, s->ports, n, deadline_ns);
-	for (pools = s->pools; pools; pools &= pools - 1) {
+	if (r)
+		return r;
+	if (w->pools && next < w->deadline_ns)
+		now.deadline_ns = next;
+	r = mqshm_client_publish(c);
+	if (!r && __atomic_load_n(c->gen, __ATOMIC_ACQUIRE) == c->known_gen && /* [G4] */
+	    !spin_if_it_pays(c, &now))
+		r = doze(c, &now);
+	for (pools = w->pools; pools; pools &= pools - 1) {
 		struct pool *p = &c->pools[__builtin_ctz(pools)];
 
 		if (!p->spare)
 			mqshm_pool_lease(c, p, false, 0);
 	}
-	return r;
-}
-
-int mqshm_client_sleep(struct mqshm_client *c, const struct client_sleep *s)
-{
-	int r = client_enter(c);
-
-	if (r)
-		return r;
-	r = mqshm_client_publish(c);
-	if (!r && __atomic_load_n(c->gen, __ATOMIC_ACQUIRE) == c->known_gen && /* [G4] */
-	    !spin_if_it_pays(c, s->ports, s->n, s->deadline_ns))
-		r = sleep_for(c, s);
 	client_leave(c);
 	return r;
 }
 
-/* The wait of one block of many: the others run meanwhile. */
-static int wait_turn(struct mqshm_client *c, struct mqshm_port *const *ports, size_t n,
-		     uint64_t deadline_ns, uint64_t *ready)
+int mqshm_client_wait(struct mqshm_client *c, const struct client_wait *w, uint64_t *ready)
 {
 	int r = client_enter(c);
 
+	*ready = 0;
 	if (r)
 		return r;
-	r = wait_ready(c, ports, n, MQSHM_NO_WAIT, ready);
+	r = wait_ready(c, w, ready);
 	client_leave(c);
-	if (r != -ETIMEDOUT || deadline_ns == MQSHM_NO_WAIT)
+	if (r != -ETIMEDOUT || !c->turns || w->deadline_ns == MQSHM_NO_WAIT)
 		return r;
-	r = c->turns->wait(c->turns, ports, n, 0, deadline_ns);
-	if (r || client_enter(c))
+	/* one block of many: the others run meanwhile */
+	r = c->turns->wait(c->turns, w);
+	if (r)
 		return r;
-	*ready = client_check(c) ? 0 : ports_ready(ports, n);
+	r = client_enter(c);
+	if (r)
+		return r;
+	r = client_check(c);
+	if (!r)
+		r = ports_ready(w, ready);
 	client_leave(c);
-	return *ready != 0;
+	return r;
 }
 
 int mqshm_wait(struct mqshm_client *c, struct mqshm_port *const *ports, size_t n,
 	       uint64_t deadline_ns, uint64_t *ready)
 {
-	uint64_t bits = 0;
+	struct client_wait w = { .ports = ports, .n = n, .deadline_ns = deadline_ns };
+	uint64_t bits;
 	size_t i;
 	int r;
 
-	if (n > PORTS_MAX)
+	if (n > READY_MAX)
 		return -EINVAL;
 	for (i = 0; i < n; i++) {
 		if (ports[i]->client != c)
 			return -EINVAL;
 	}
-	if (c->turns) {
-		r = wait_turn(c, ports, n, deadline_ns, &bits);
-		if (ready)
-			*ready = bits;
-		return r;
-	}
-	r = client_enter(c);
-	if (r)
-		return r;
-	r = wait_ready(c, ports, n, deadline_ns, &bits);
-	client_leave(c);
+	r = mqshm_client_wait(c, &w, &bits);
 	if (ready)
 		*ready = bits;
 	return r;

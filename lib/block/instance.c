@@ -172,7 +172,9 @@ static int ports_sort(struct mqshm_instance *in)
 
 	in->inputs = calloc(in->n_specs + 1, sizeof(*in->inputs));
 	in->outputs = calloc(in->n_specs + 1, sizeof(*in->outputs));
-	if (!in->inputs || !in->outputs)
+	in->picked = calloc(in->n_specs + 1, sizeof(*in->picked));
+	in->known = calloc(in->n_specs + 1, sizeof(*in->known));
+	if (!in->inputs || !in->outputs || !in->picked || !in->known)
 		return -ENOMEM;
 	for (i = 0; i < in->block->n_ports; i++) {
 		struct mqshm_port *p = &in->block->ports[i];
@@ -279,6 +281,8 @@ void mqshm_instance_free(struct mqshm_instance *in)
 	mqshm_params_free(in);
 	free(in->inputs);
 	free(in->outputs);
+	free(in->picked);
+	free(in->known);
 	free(in->state);
 	free(in->message);
 	free(in->name);

@@ -24,6 +24,8 @@
  * @outputs: array[@n_outputs] of ports
  * @n_inputs: their number
  * @n_outputs: their number
+ * @picked: array of as many: those that a run sleeps on
+ * @known: array of as many: messages known of each of those
  * @message: why it failed, NULL if nothing was said
  * @stop: it was asked to stop; set from any thread and from signal handlers
  * @end: it was asked to end its stream; set as @stop
@@ -51,6 +53,8 @@ struct mqshm_instance {
 	struct mqshm_port **outputs;
 	size_t n_inputs;
 	size_t n_outputs;
+	struct mqshm_port **picked;
+	uint32_t *known;
 	char *message;
 	bool stop;
 	bool end;

@@ -20,18 +20,26 @@ size_t mqshm_input_size(struct mqshm_instance *in, size_t i)
 	return i < in->n_inputs ? mqshm_port_input_size(in->inputs[i]) : 0;
 }
 
-int mqshm_instance_wait(struct mqshm_instance *in, struct mqshm_port *const *ports,
-			size_t n, uint64_t deadline_ns)
+int mqshm_instance_wait_for(struct mqshm_instance *in, const struct client_wait *w)
 {
+	uint64_t ready;
 	int r;
 
 	if (mqshm_instance_cancelled(in))
 		return -ECANCELED;
-	r = mqshm_wait(in->client, ports, n, deadline_ns, NULL);
+	r = mqshm_client_wait(in->client, w, &ready);
 	control_check(in);
 	if (r >= 0 || r == -EINTR)
 		return mqshm_instance_cancelled(in) ? -ECANCELED : 0;
 	return r;
+}
+
+int mqshm_instance_wait(struct mqshm_instance *in, struct mqshm_port *const *ports,
+			size_t n, uint64_t deadline_ns)
+{
+	struct client_wait w = { .ports = ports, .n = n, .deadline_ns = deadline_ns };
+
+	return mqshm_instance_wait_for(in, &w);
 }
 
 int mqshm_get_input(struct mqshm_instance *in, size_t i, uint64_t deadline_ns,

@@ -3,6 +3,7 @@
 #ifndef LIB_BLOCK_RUN_H
 #define LIB_BLOCK_RUN_H
 
+#include "../client.h"
 #include "instance.h"
 
 /**
@@ -11,7 +12,6 @@
  * @known: messages that had arrived, and inputs that had ended, before work said
  *	that this is not enough
  * @known_set: @known is meaningful
- * @look_ns: how long the next sleep beside a message is
  * @final: the end of all inputs had been announced when work was called last
  * @taken: messages that had been taken then
  * @ended: inputs that have ended, as far as work was told
@@ -22,7 +22,6 @@ struct run {
 	struct mqshm_instance *in;
 	uint64_t known;
 	bool known_set;
-	uint64_t look_ns;
 	bool final;
 	uint64_t taken;
 	size_t ended;
@@ -33,6 +32,8 @@ struct run {
 /* Sleeps for @n ports; 0 if there may be something now, -ECANCELED, or -errno. */
 int mqshm_instance_wait(struct mqshm_instance *in, struct mqshm_port *const *ports,
 			size_t n, uint64_t deadline_ns);
+
+int mqshm_instance_wait_for(struct mqshm_instance *in, const struct client_wait *w);
 
 /* Until work is to be called: 0; -ECANCELED: it was asked to stop; or -errno. */
 int mqshm_run_wait(struct run *run);

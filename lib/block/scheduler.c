@@ -18,22 +18,14 @@
  * @next: of the scheduler's
  * @fiber: its stack
  * @changes: changes of the graph that it knows of
- * @waits: it waits; else it can go on
- * @ports: array[@n] of ports that it waits for, on its stack
- * @n: their number
- * @pools: bits of pools that it waits for
- * @deadline_ns: when it gives up
+ * @waits: what it waits for, on its stack; NULL: it can go on
  * @result: of its wait
  */
 struct task {
 	struct task *next;
 	struct fiber *fiber;
 	uint64_t changes;
-	bool waits;
-	struct mqshm_port *const *ports;
-	size_t n;
-	uint32_t pools;
-	uint64_t deadline_ns;
+	const struct client_wait *waits;
 	int result;
 };
 
@@ -46,6 +38,7 @@ struct task {
  * @current: the one that runs, NULL outside of all
  * @syncs: the client's, at the end of the last step
  * @ports: array with room for @room: what the thread sleeps for
+ * @known: array with room for @room: messages known of each
  * @room: enough for the ports of all tasks that wait
  * @n_ports: those of all tasks that wait
  * @error: why the thread could not sleep, for all who wait
@@ -58,6 +51,7 @@ struct scheduler {
 	struct task *current;
 	uint64_t syncs;
 	struct mqshm_port **ports;
+	uint32_t *known;
 	size_t room;
 	size_t n_ports;
 	int error;
@@ -68,22 +62,26 @@ struct scheduler {
 static int ports_reserve(struct scheduler *s, size_t n)
 {
 	size_t room = s->room ? s->room : 64;
-	struct mqshm_port **grown;
+	struct mqshm_port **ports;
+	uint32_t *known;
 
 	if (s->n_ports + n <= s->room)
 		return 0;
 	while (room < s->n_ports + n)
 		room *= 2;
-	grown = realloc(s->ports, room * sizeof(*grown));
-	if (!grown)
+	ports = realloc(s->ports, room * sizeof(*ports));
+	if (ports)
+		s->ports = ports;
+	known = realloc(s->known, room * sizeof(*known));
+	if (known)
+		s->known = known;
+	if (!ports || !known)
 		return -ENOMEM;
-	s->ports = grown;
 	s->room = room;
 	return 0;
 }
 
-static int turns_wait(struct client_turns *turns, struct mqshm_port *const *ports, size_t n,
-		      uint32_t pools, uint64_t deadline_ns)
+static int turns_wait(struct client_turns *turns, const struct client_wait *w)
 {
 	struct scheduler *s = (struct scheduler *)turns;
 	struct task *task = s->current;
@@ -92,16 +90,12 @@ static int turns_wait(struct client_turns *turns, struct mqshm_port *const *port
 		task->changes = s->client->changes;
 		return 0;
 	}
-	if (ports_reserve(s, n))
+	if (ports_reserve(s, w->n))
 		return -ENOMEM;
-	s->n_ports += n;
-	task->waits = true;
-	task->ports = ports;
-	task->n = n;
-	task->pools = pools;
-	task->deadline_ns = deadline_ns;
+	s->n_ports += w->n;
+	task->waits = w;
 	mqshm_fiber_leave(task->fiber);
-	s->n_ports -= n;
+	s->n_ports -= w->n;
 	return task->result;
 }
 
@@ -112,12 +106,12 @@ static void turns_yield(struct client_turns *turns)
 
 /* -- outside of all tasks ---------------------------------------------------------- */
 
-static bool wait_ready(const struct task *task)
+static bool wait_ready(const struct client_wait *w)
 {
 	size_t i;
 
-	for (i = 0; i < task->n; i++) {
-		if (mqshm_port_is_ready(task->ports[i]))
+	for (i = 0; i < w->n; i++) {
+		if (mqshm_port_has_more(w->ports[i], w->known ? w->known[i] : 0))
 			return true;
 	}
 	return false;
@@ -135,18 +129,19 @@ static bool wait_spare(const struct mqshm_client *c, uint32_t pools)
 /* Whether what it waits for is there, with the result of its wait. */
 static bool wait_over(struct scheduler *s, struct task *task)
 {
+	const struct client_wait *w = task->waits;
 	struct mqshm_client *c = s->client;
 
 	task->result = s->error ? s->error : client_enter(c);
 	if (task->result)
 		return true;
 	task->result = client_check(c);
-	if (!task->result && !wait_ready(task) && !wait_spare(c, task->pools) &&
+	if (!task->result && !wait_ready(w) && !wait_spare(c, w->pools) &&
 	    task->changes == c->changes)
 		task->result = -EAGAIN;
 	client_leave(c);
-	if (task->result == -EAGAIN && task->deadline_ns != MQSHM_FOREVER &&
-	    task->deadline_ns <= mqshm_now_ns())
+	if (task->result == -EAGAIN && w->deadline_ns != MQSHM_FOREVER &&
+	    w->deadline_ns <= mqshm_now_ns())
 		task->result = -ETIMEDOUT;
 	task->changes = c->changes;
 	return task->result != -EAGAIN;
@@ -157,7 +152,7 @@ static bool task_enter(struct scheduler *s, struct task *task)
 {
 	bool goes_on;
 
-	task->waits = false;
+	task->waits = NULL;
 	s->turns.budget = BUDGET;
 	s->current = task;
 	goes_on = mqshm_fiber_enter(task->fiber);
@@ -189,16 +184,22 @@ static bool round_run(struct scheduler *s)
 
 static void sleep_for_all(struct scheduler *s)
 {
-	struct client_sleep all = { .ports = s->ports, .deadline_ns = MQSHM_FOREVER };
+	struct client_wait all = {
+		.ports = s->ports, .known = s->known, .deadline_ns = MQSHM_FOREVER,
+	};
+	const struct client_wait *w;
 	struct task *task;
 	size_t i;
 
 	for (task = s->tasks; task; task = task->next) {
-		for (i = 0; i < task->n; i++)
-			s->ports[all.n++] = task->ports[i];
-		all.pools |= task->pools;
-		if (task->deadline_ns < all.deadline_ns)
-			all.deadline_ns = task->deadline_ns;
+		w = task->waits;
+		for (i = 0; i < w->n; i++) {
+			s->ports[all.n] = w->ports[i];
+			s->known[all.n++] = w->known ? w->known[i] : 0;
+		}
+		all.pools |= w->pools;
+		if (w->deadline_ns < all.deadline_ns)
+			all.deadline_ns = w->deadline_ns;
 	}
 	s->error = mqshm_client_sleep(s->client, &all);
 	if (s->error == -ETIMEDOUT || s->error == -EINTR)
@@ -270,5 +271,6 @@ void mqshm_scheduler_free(struct scheduler *s)
 		return;
 	s->client->turns = NULL;
 	free(s->ports);
+	free(s->known);
 	free(s);
 }

@@ -7,12 +7,8 @@
 #include "instance.h"
 #include "run.h"
 
-/*
- * A sleep beside an input that has messages but not enough for the block: the
- * kernel has no word for "more than now", so it looks again, ever more seldom.
- */
-#define LOOK_FIRST_NS	1000000
-#define LOOK_LAST_NS	128000000
+/* A source that says it needs more waits for something that only it knows of. */
+#define LOOK_NS	1000000
 
 static bool any_input(struct mqshm_instance *in)
 {
@@ -75,50 +71,37 @@ static uint64_t taken(const struct mqshm_instance *in)
 	return n;
 }
 
-/**
- * struct inputs - inputs to sleep on
- * @ports: array[@n]
- * @n: their number
- * @cut: there are more than one wait takes
- */
-struct inputs {
-	struct mqshm_port *ports[MQSHM_BATCH_MAX];
-	size_t n;
-	bool cut;
+enum pick {
+	PICK_OPEN,	/* inputs that have not ended */
+	PICK_EMPTY,	/* of these, those that have nothing now */
+	PICK_MORE,	/* of these, those that may get more than they have now */
 };
 
-/* Those that have not ended; @empty: and have nothing now. */
-static void inputs_pick(struct mqshm_instance *in, bool empty, struct inputs *out)
+/* Fills the instance's arrays with inputs to sleep on; how many. */
+static size_t inputs_pick(struct mqshm_instance *in, enum pick pick)
 {
-	size_t i;
+	size_t i, n = 0;
 
-	out->n = 0;
-	out->cut = false;
 	for (i = 0; i < in->n_inputs; i++) {
 		struct mqshm_port *p = in->inputs[i];
 
-		if (mqshm_port_ended(p) || (empty && mqshm_port_has_input(p)))
+		if (mqshm_port_ended(p) || (pick == PICK_EMPTY && mqshm_port_has_input(p)) ||
+		    (pick == PICK_MORE && client_alive(in->client) && mqshm_port_is_final(p)))
 			continue;
-		if (out->n < MQSHM_BATCH_MAX)
-			out->ports[out->n++] = p;
-		else
-			out->cut = true;
+		in->picked[n] = p;
+		in->known[n++] = pick == PICK_MORE ? (uint32_t)mqshm_port_input_size(p) : 0;
 	}
+	return n;
 }
 
-/* Sleeps until one of them has something, or for @most_ns. */
-static int inputs_sleep(struct mqshm_instance *in, const struct inputs *inputs,
-			uint64_t most_ns)
+/* Sleeps until one of those picked has more than it had. */
+static int inputs_sleep(struct mqshm_instance *in, size_t n)
 {
-	uint64_t deadline_ns = MQSHM_FOREVER;
-	int r;
+	struct client_wait w = {
+		.ports = in->picked, .known = in->known, .n = n, .deadline_ns = MQSHM_FOREVER,
+	};
 
-	if (inputs->cut && most_ns > LOOK_FIRST_NS)
-		most_ns = LOOK_FIRST_NS;
-	if (most_ns != MQSHM_FOREVER)
-		deadline_ns = mqshm_now_ns() + most_ns;
-	r = mqshm_instance_wait(in, inputs->ports, inputs->n, deadline_ns);
-	return r == -ETIMEDOUT ? 0 : r;
+	return mqshm_instance_wait_for(in, &w);
 }
 
 /*
@@ -155,8 +138,7 @@ static bool triggered(struct mqshm_instance *in)
 static int wait_for_input(struct run *run)
 {
 	struct mqshm_instance *in = run->in;
-	struct inputs inputs;
-	size_t told;
+	size_t told, n;
 	int r;
 
 	while (in->n_inputs && !triggered(in)) {
@@ -166,10 +148,8 @@ static int wait_for_input(struct run *run)
 		if (run->exhausted || run->ended > told)
 			return 0;
 		/* one that has something would end the sleep at once, but is not enough */
-		inputs_pick(in, in->trigger == MQSHM_TRIGGER_ALL, &inputs);
-		if (!inputs.n)
-			continue;
-		r = inputs_sleep(in, &inputs, MQSHM_FOREVER);
+		n = inputs_pick(in, in->trigger == MQSHM_TRIGGER_ALL ? PICK_EMPTY : PICK_OPEN);
+		r = n ? inputs_sleep(in, n) : 0;
 		if (r)
 			return r;
 	}
@@ -242,7 +222,7 @@ int mqshm_run_wait(struct run *run)
 int mqshm_run_wait_for_more(struct run *run)
 {
 	struct mqshm_instance *in = run->in;
-	struct inputs inputs;
+	size_t n;
 	int r = 0;
 
 	if (in->trigger == MQSHM_TRIGGER_TIMER)
@@ -254,24 +234,21 @@ int mqshm_run_wait_for_more(struct run *run)
 	if (all_final(in))
 		return finish(run);
 	run->final = false;
+	if (!in->n_inputs) {
+		r = mqshm_instance_wait(in, NULL, 0, mqshm_now_ns() + LOOK_NS);
+		return r == -ETIMEDOUT ? 0 : r;
+	}
 	if (!run->known_set) {
 		run->known = arrived(in);
-		run->known_set = in->n_inputs;
-		run->look_ns = LOOK_FIRST_NS;
-		if (in->n_inputs)
-			return 0;
+		run->known_set = true;
+		return 0;
 	}
 	while (!r) {
-		inputs_pick(in, true, &inputs);
+		n = inputs_pick(in, PICK_MORE);
 		/* What came before they were picked would not end the sleep. */
-		if (in->n_inputs && (arrived(in) != run->known || all_final(in)))
+		if (arrived(in) != run->known || all_final(in))
 			break;
-		r = inputs_sleep(in, &inputs, run->look_ns);
-		/* A source waits for something of its own. */
-		if (!in->n_inputs)
-			return r;
-		if (run->look_ns < LOOK_LAST_NS)
-			run->look_ns *= 2;
+		r = inputs_sleep(in, n);
 	}
 	run->known_set = false;
 	return r;
