@@ -191,6 +191,22 @@ static void query_port(struct query *q, const struct mqshm_port *port)
 	memcpy(r->name, port->name, sizeof(r->name));
 }
 
+/* What the client tells of the block in its own page: words that are only shown. */
+static void block_stats(const struct mqshm_block *block, struct mqshm_block_stats *out)
+{
+	const struct mqshm_block_stats *stats = mqshm_client_control(block->client)->stats;
+	unsigned int i, word;
+
+	for (i = 0; i < MQSHM_BLOCK_STATS; i++) {
+		if (READ_ONCE(stats[i].block) != block->id)
+			continue;
+		for (word = 0; word < sizeof(*out) / sizeof(u64); word++)
+			((u64 *)out)[word] = READ_ONCE(((const u64 *)&stats[i])[word]);
+		out->block = block->id;
+		return;
+	}
+}
+
 static void query_block(struct query *q, const struct mqshm_block *block)
 {
 	struct mqshm_block_record *r = query_add(q, MQSHM_RECORD_BLOCK, sizeof(*r));
@@ -204,6 +220,7 @@ static void query_block(struct query *q, const struct mqshm_block *block)
 		r->created_ns = block->created_ns;
 		memcpy(r->name, block->name, sizeof(r->name));
 		memcpy(r->type, block->type, sizeof(r->type));
+		block_stats(block, &r->stats);
 	}
 	list_for_each_entry(port, &block->ports, node)
 		query_port(q, port);

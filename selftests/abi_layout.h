@@ -15,7 +15,19 @@
 #define ABI_LAYOUT_H
 
 #define ABI_LAYOUT \
-	STRUCT(mqshm_control, 128) \
+	STRUCT(mqshm_block_stats, 80) \
+	FIELD(mqshm_block_stats, block, 0, 8) \
+	FIELD(mqshm_block_stats, work_count, 8, 8) \
+	FIELD(mqshm_block_stats, work_ns, 16, 8) \
+	FIELD(mqshm_block_stats, last_work_ns, 24, 8) \
+	FIELD(mqshm_block_stats, p99_work_ns, 32, 8) \
+	FIELD(mqshm_block_stats, input_ns, 40, 8) \
+	FIELD(mqshm_block_stats, space_ns, 48, 8) \
+	FIELD(mqshm_block_stats, buffer_ns, 56, 8) \
+	FIELD(mqshm_block_stats, since_ns, 64, 8) \
+	FIELD(mqshm_block_stats, waits, 72, 4) \
+	FIELD(mqshm_block_stats, reserved, 76, 4) \
+	STRUCT(mqshm_control, 3968) \
 	FIELD(mqshm_control, intent, 0, 8) \
 	FIELD(mqshm_control, busy, 8, 4) \
 	FIELD(mqshm_control, reserved0, 12, 52) \
@@ -23,6 +35,7 @@
 	FIELD(mqshm_control, allocated, 72, 8) \
 	FIELD(mqshm_control, freed, 80, 8) \
 	FIELD(mqshm_control, reserved1, 88, 40) \
+	FIELD(mqshm_control, stats, 128, 3840) \
 	STRUCT(mqshm_ring_producer, 128) \
 	FIELD(mqshm_ring_producer, tail, 0, 8) \
 	FIELD(mqshm_ring_producer, bytes, 8, 8) \
@@ -269,7 +282,7 @@
 	FIELD(mqshm_client_record, ioctls, 72, 8) \
 	FIELD(mqshm_client_record, sleeps, 80, 8) \
 	FIELD(mqshm_client_record, name, 88, 64) \
-	STRUCT(mqshm_block_record, 136) \
+	STRUCT(mqshm_block_record, 216) \
 	FIELD(mqshm_block_record, head, 0, 8) \
 	FIELD(mqshm_block_record, id, 8, 8) \
 	FIELD(mqshm_block_record, client, 16, 8) \
@@ -278,6 +291,7 @@
 	FIELD(mqshm_block_record, created_ns, 32, 8) \
 	FIELD(mqshm_block_record, name, 40, 64) \
 	FIELD(mqshm_block_record, type, 104, 32) \
+	FIELD(mqshm_block_record, stats, 136, 80) \
 	STRUCT(mqshm_port_record, 64) \
 	FIELD(mqshm_port_record, head, 0, 8) \
 	FIELD(mqshm_port_record, block, 8, 8) \

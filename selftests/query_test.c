@@ -169,6 +169,35 @@ TEST_F(query, blocks_and_ports)
 	EXPECT_EQ(2U, found);
 }
 
+/* Whatever a client writes there: words of its own blocks, and of no others. */
+TEST_F(query, statistics_that_a_client_tells)
+{
+	struct mqshm_control *control = region_map(mqshm_client_fd(self->source.client),
+						   MQSHM_MMAP_CONTROL, 0, sizeof(*control),
+						   PROT_READ | PROT_WRITE);
+	uint64_t source = mqshm_block_id(self->source.block), sink = mqshm_block_id(self->sink.block);
+	struct mqshm_block_stats wild = {};
+	const struct mqshm_block_stats *told;
+
+	ASSERT_NE(NULL, control);
+	TAKE();
+	told = &snapshot_block(&self->s, "source")->stats;
+	EXPECT_EQ(0, memcmp(told, &wild, sizeof(wild)));
+	snapshot_free(&self->s);
+	memset(&wild, 0xa5, sizeof(wild));
+	for (unsigned int i = 0; i < MQSHM_BLOCK_STATS; i++)
+		control->stats[i] = wild;
+	control->stats[0].block = sink;
+	control->stats[MQSHM_BLOCK_STATS - 1].block = source;
+	TAKE();
+	told = &snapshot_block(&self->s, "source")->stats;
+	wild.block = source;
+	EXPECT_EQ(0, memcmp(told, &wild, sizeof(wild)));
+	EXPECT_EQ(0, snapshot_block(&self->s, "sink")->stats.block);
+	EXPECT_EQ(0, snapshot_block(&self->s, "sink")->stats.work_count);
+	munmap(control, sizeof(*control));
+}
+
 TEST_F(query, ended_port)
 {
 	const struct mqshm_port_record *p = NULL;

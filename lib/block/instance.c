@@ -11,6 +11,7 @@
 #include "../runtime.h"
 #include "../sys.h"
 #include "control.h"
+#include "stats.h"
 
 void *mqshm_instance_state(struct mqshm_instance *in)
 {
@@ -62,7 +63,12 @@ int mqshm_instance_fail(struct mqshm_instance *in, int error, const char *format
 }
 
 /* Another thread may be looking while it runs. */
-static uint64_t look(const uint64_t *counter)
+static uint64_t look(const __u64 *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+static uint64_t port_look(const uint64_t *counter)
 {
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
@@ -73,17 +79,21 @@ void mqshm_instance_get_stats(const struct mqshm_instance *in,
 	size_t i;
 
 	memset(out, 0, sizeof(*out));
-	out->work_count = look(&in->work_count);
-	out->work_ns = look(&in->work_ns);
-	out->last_work_ns = look(&in->last_work_ns);
+	out->work_count = look(&in->stats.work_count);
+	out->work_ns = look(&in->stats.work_ns);
+	out->last_work_ns = look(&in->stats.last_work_ns);
+	out->p99_work_ns = look(&in->stats.p99_work_ns);
+	out->input_ns = look(&in->stats.input_ns);
+	out->space_ns = look(&in->stats.space_ns);
+	out->buffer_ns = look(&in->stats.buffer_ns);
 	for (i = 0; i < in->n_inputs; i++) {
-		out->buffers_in += look(&in->inputs[i]->messages);
-		out->bytes_in += look(&in->inputs[i]->bytes);
+		out->buffers_in += port_look(&in->inputs[i]->messages);
+		out->bytes_in += port_look(&in->inputs[i]->bytes);
 	}
 	for (i = 0; i < in->n_outputs; i++) {
-		out->buffers_out += look(&in->outputs[i]->messages);
-		out->bytes_out += look(&in->outputs[i]->bytes);
-		out->discarded += look(&in->outputs[i]->discarded);
+		out->buffers_out += port_look(&in->outputs[i]->messages);
+		out->bytes_out += port_look(&in->outputs[i]->bytes);
+		out->discarded += port_look(&in->outputs[i]->discarded);
 	}
 }
 
@@ -207,6 +217,7 @@ static int instance_register(struct mqshm_instance *in)
 	if (r)
 		return r;
 	__atomic_store_n(&in->block_id, mqshm_block_id(in->block), __ATOMIC_RELEASE);
+	mqshm_stats_show(in);
 	return 0;
 }
 
@@ -275,6 +286,7 @@ void mqshm_instance_free(struct mqshm_instance *in)
 		return;
 	if (in->state && in->ops->cleanup)
 		in->ops->cleanup(in);
+	mqshm_stats_hide(in);
 	mqshm_control_close(in);
 	mqshm_block_remove(in->block);
 	specs_free(in);

@@ -7,6 +7,8 @@
 #include <mqshm_block.h>
 #include <mqshm_bus.h>
 
+#define MQSHM_BUCKETS	252	/* four for each power of two that a time may have */
+
 /**
  * struct mqshm_instance - a block that runs
  * @client: where it lives; used by the thread that runs it
@@ -33,9 +35,9 @@
  * @mail_seen: what the client's @mail was when it last looked there
  * @block_id: number of the block; 0 before it is registered
  * @forks: forks that had happened when it was made
- * @work_count: calls of work
- * @work_ns: time in them
- * @last_work_ns: time in the last one
+ * @stats: what it did; stored for other threads by word
+ * @shown: copy of that on the client's page, NULL for none
+ * @buckets: calls of work by their time
  */
 struct mqshm_instance {
 	struct mqshm_client *client;
@@ -62,9 +64,9 @@ struct mqshm_instance {
 	uint32_t mail_seen;
 	uint64_t block_id;
 	unsigned int forks;
-	uint64_t work_count;
-	uint64_t work_ns;
-	uint64_t last_work_ns;
+	struct mqshm_block_stats stats;
+	struct mqshm_block_stats *shown;
+	uint64_t buckets[MQSHM_BUCKETS];
 };
 
 /* It is to stop where it is: waits for room, connections and buffers end. */

@@ -7,6 +7,7 @@
 #include "../port.h"
 #include "control.h"
 #include "run.h"
+#include "stats.h"
 
 /* -- for blocks ------------------------------------------------------------------- */
 
@@ -27,7 +28,10 @@ int mqshm_instance_wait_for(struct mqshm_instance *in, const struct client_wait 
 
 	if (mqshm_instance_cancelled(in))
 		return -ECANCELED;
+	mqshm_stats_wait_begin(in, !w->n ? MQSHM_WAITS_TIME : w->ports[0]->out ?
+			       MQSHM_WAITS_SPACE : MQSHM_WAITS_INPUT);
 	r = mqshm_client_wait(in->client, w, &ready);
+	mqshm_stats_wait_end(in);
 	control_check(in);
 	if (r >= 0 || r == -EINTR)
 		return mqshm_instance_cancelled(in) ? -ECANCELED : 0;
@@ -71,7 +75,9 @@ int mqshm_allocate_buffer(struct mqshm_instance *in, size_t bytes, struct mqshm_
 			return r;
 		if (mqshm_instance_cancelled(in))
 			return -ECANCELED;
+		mqshm_stats_wait_begin(in, MQSHM_WAITS_BUFFER);
 		r = mqshm_buffer_alloc(in->client, bytes, MQSHM_FOREVER, out);
+		mqshm_stats_wait_end(in);
 		if (r != -EAGAIN && r != -EINTR)
 			return r;
 	}
@@ -104,9 +110,7 @@ static enum mqshm_result work(struct mqshm_instance *in)
 	enum mqshm_result result = in->ops->work(in);
 
 	spent = mqshm_now_ns() - before;
-	__atomic_store_n(&in->work_count, in->work_count + 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&in->work_ns, in->work_ns + spent, __ATOMIC_RELAXED);
-	__atomic_store_n(&in->last_work_ns, spent, __ATOMIC_RELAXED);
+	mqshm_stats_work(in, spent);
 	client_turn(in->client);
 	return result;
 }

@@ -542,6 +542,33 @@ static uint64_t activity(void)
 	return sum;
 }
 
+static const struct mqshm_block_stats *shown(const struct mqshm_snapshot *snap, const char *name)
+{
+	return &mqshm_snapshot_find_block(snap, name)->stats;
+}
+
+/* What others see of blocks, and that it is what they know themselves. */
+static bool stats_good(void)
+{
+	const struct mqshm_instance_stats *own = &block("feeder")->stats;
+	const struct mqshm_block_stats *feeder, *gatherer;
+	struct mqshm_snapshot *snap;
+	bool good;
+
+	test_check(mqshm_runtime_snapshot(rt, &snap), "snapshot");
+	feeder = shown(snap, "feeder");
+	gatherer = shown(snap, "gather");
+	/* the last call has not returned */
+	good = feeder->work_count == 29 && own->work_count == 29 && own->buffers_out == 29 &&
+	       feeder->work_ns == own->work_ns && feeder->last_work_ns == own->last_work_ns &&
+	       feeder->p99_work_ns >= feeder->last_work_ns && feeder->p99_work_ns <= 2 * own->work_ns &&
+	       gatherer->waits == MQSHM_WAITS_INPUT && gatherer->since_ns <= mqshm_now_ns() &&
+	       gatherer->since_ns && shown(snap, "join1")->waits == MQSHM_WAITS_INPUT &&
+	       shown(snap, "sink")->waits == MQSHM_WAITS_INPUT && shown(snap, "sink")->input_ns;
+	mqshm_snapshot_free(snap);
+	return good;
+}
+
 /*
  * Blocks that wait for input, for more than they have (the gatherer has five of eight),
  * for more ports than a call takes without a list, for nothing.
@@ -570,6 +597,7 @@ static void rest(void)
 		usleep(300000);
 		after = activity();
 	} while (before != after && ++tries < 20);
+	test_ok(stats_good(), "what its blocks did, and what they wait for, is seen from outside");
 	graph_end("a graph at rest does nothing", before == after && seen[0].messages == 24);
 }
 

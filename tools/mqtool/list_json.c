@@ -159,6 +159,36 @@ static struct json_object *client_json(const struct mqshm_client_record *c)
 	return o;
 }
 
+static const char *waits_name(uint32_t waits)
+{
+	static const char *const names[] = {
+		[MQSHM_WAITS_NOT] = "no", [MQSHM_WAITS_INPUT] = "input",
+		[MQSHM_WAITS_SPACE] = "space", [MQSHM_WAITS_BUFFER] = "buffer",
+		[MQSHM_WAITS_TIME] = "time",
+	};
+
+	return waits < sizeof(names) / sizeof(*names) ? names[waits] : "?";
+}
+
+/* What its process tells of a block; null if that tells nothing. */
+static struct json_object *stats_json(const struct mqshm_block_stats *s)
+{
+	struct json_object *o = s->block ? json_object_new_object() : NULL;
+
+	if (!o)
+		return NULL;
+	add(o, "work_count", s->work_count);
+	add(o, "work_ns", s->work_ns);
+	add(o, "last_work_ns", s->last_work_ns);
+	add(o, "p99_work_ns", s->p99_work_ns);
+	add(o, "input_wait_ns", s->input_ns);
+	add(o, "space_wait_ns", s->space_ns);
+	add(o, "buffer_wait_ns", s->buffer_ns);
+	add_text(o, "waits", waits_name(s->waits));
+	add(o, "waits_since_ns", s->waits ? s->since_ns : 0);
+	return o;
+}
+
 static struct json_object *block_json(const struct mqshm_block_record *b)
 {
 	struct json_object *o = json_object_new_object();
@@ -170,6 +200,7 @@ static struct json_object *block_json(const struct mqshm_block_record *b)
 	add_text(o, "class", class_name(b->class_));
 	add_flag(o, "stopping", b->stopping);
 	add(o, "created_ns", b->created_ns);
+	json_object_object_add(o, "stats", stats_json(&b->stats));
 	return o;
 }
 

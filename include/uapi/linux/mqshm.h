@@ -84,6 +84,42 @@
 	((__u64)(op) | (__u64)(par) << 3 | (__u64)(b) << 4 | \
 	 (__u64)(hold) << 24 | (__u64)(n) << 40 | (__u64)(ring) << 48)
 
+#define MQSHM_WAITS_NOT		0	/* it works, or has its turn soon */
+#define MQSHM_WAITS_INPUT	1
+#define MQSHM_WAITS_SPACE	2	/* in the queues behind an output, or a connection there */
+#define MQSHM_WAITS_BUFFER	3
+#define MQSHM_WAITS_TIME	4	/* or something else of its own */
+
+/**
+ * struct mqshm_block_stats - what a block did, as its client tells
+ * @block: number of the block; 0: nothing is told
+ * @work_count: calls of its work
+ * @work_ns: time in them, what they waited included
+ * @last_work_ns: time in the last one
+ * @p99_work_ns: 99 of 100 took no longer, to a quarter
+ * @input_ns: time it waited for input
+ * @space_ns: time it waited for space
+ * @buffer_ns: time it waited for buffers
+ * @since_ns: when it began to wait, if @waits says for what
+ * @waits: MQSHM_WAITS_*
+ * @reserved: 0
+ */
+struct mqshm_block_stats {
+	__u64 block;
+	__u64 work_count;
+	__u64 work_ns;
+	__u64 last_work_ns;
+	__u64 p99_work_ns;
+	__u64 input_ns;
+	__u64 space_ns;
+	__u64 buffer_ns;
+	__u64 since_ns;
+	__u32 waits;
+	__u32 reserved;
+};
+
+#define MQSHM_BLOCK_STATS	48	/* blocks of a client that tell */
+
 /**
  * struct mqshm_control - a client's own page (MQSHM_MMAP_CONTROL, read-write)
  * @intent: record of the operation in progress or last done
@@ -92,6 +128,7 @@
  *	not sleep in this module is shown as stalled
  * @allocated: buffers handed to the program so far
  * @freed: buffers of which this client dropped the last reference so far
+ * @stats: of its blocks, in any order
  *
  * Only the client writes it (the kernel clears @intent inside the client's own
  * calls). What the kernel reads from it is only ever shown, @intent apart.
@@ -104,6 +141,7 @@ struct mqshm_control {
 	__u64 allocated;
 	__u64 freed;
 	__u64 reserved1[5];
+	struct mqshm_block_stats stats[MQSHM_BLOCK_STATS];
 };
 
 /**
@@ -1175,6 +1213,7 @@ struct mqshm_client_record {
  * @created_ns: when it was made
  * @name: its name
  * @type: name of its type
+ * @stats: what its client tells of it, which nobody checks; all 0 if nothing
  */
 struct mqshm_block_record {
 	struct mqshm_record head;
@@ -1185,6 +1224,7 @@ struct mqshm_block_record {
 	__u64 created_ns;
 	char name[MQSHM_BLOCK_NAME_LEN];
 	char type[MQSHM_TYPE_NAME_LEN];
+	struct mqshm_block_stats stats;
 };
 
 /**
