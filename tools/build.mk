@@ -29,6 +29,7 @@ $(B)/selftests/tools/churn: $(B)/obj/static/selftests/tools/churn.o $(B)/lib/lib
 install:: $(B)/bin/mqtool
 	install -Dm755 $(B)/bin/mqtool $(DESTDIR)$(PREFIX)/bin/mqtool
 	install -Dm644 tools/mqtool/mqtool.1 $(DESTDIR)$(PREFIX)/share/man/man1/mqtool.1
+	install -Dm644 tools/mqtool/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/mqtool
 
 # ---- mqshm-bench ----
 

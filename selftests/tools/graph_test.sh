@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Whole graphs in the test machine: mqtool run, launch, graph, what is started again; and mqtool doctor. Needs jq.
+# Whole graphs in the test machine: mqtool run, launch, graph, what is started again; completion; mqtool doctor.
+# Needs jq, bash and bash-completion.
 
 # shellcheck source-path=SCRIPTDIR source=tap.sh
 . "$(dirname "$0")/tap.sh"
@@ -240,6 +241,42 @@ test_graph() {
 	mqtool remove --runtime t > /dev/null
 }
 
+# completes LINE WORD...: what bash would offer at the end of that line
+completes() {
+	line=$1
+	shift
+	want 0 -- bash -c ". $completion; . $(dirname "$0")/../../tools/mqtool/completion.bash
+		COMP_LINE='$line' COMP_POINT=${#line} COMP_CWORD=$(($# - 2))
+		COMP_WORDS=(\"\$@\"); _mqtool; echo \"\${COMPREPLY[*]}\"" "$@"
+	[ "$said" = "$1" ] || wrong "$line: $said, not $1"
+}
+
+test_completion() {
+	completion=/usr/share/bash-completion/bash_completion
+	if [ ! -e $completion ] || ! command -v bash > /dev/null; then
+		test_case "completion # SKIP bash-completion is missing; tools/setup test installs it"
+		return
+	fi
+	mqtool init --name t --pool 64:4 > /dev/null
+	mqtool start --block Splitter --name spl > /dev/null
+	mqtool start --block Router --name rtr > /dev/null
+	test_case "bash completes commands and options"
+	completes "mqtool st" "start stop" mqtool st
+	completes "mqtool connect --fr" "--from" mqtool connect --fr
+	test_case "bash completes runtimes, blocks, ports and numbers of processes"
+	completes "mqtool list --runtime " "t" mqtool list --runtime ""
+	completes "mqtool stop --block " "spl rtr" mqtool stop --block ""
+	completes "mqtool connect --from " "spl:out1 spl:out2 rtr:out1 rtr:out2" mqtool connect --from ""
+	completes "mqtool connect --to spl:" "in" mqtool connect --to spl :
+	completes "mqtool stop --pid " "$(json '[.clients[].pid] | join(" ")' t)" mqtool stop --pid ""
+	mqtool init --name u --pool 64:4 > /dev/null
+	completes "mqtool stop --block " "" mqtool stop --block ""
+	completes "mqtool stop --runtime t --block s" "spl" mqtool stop --runtime t --block s
+	mqtool remove --runtime u > /dev/null
+	mqtool stop --runtime t --all
+	mqtool remove --runtime t > /dev/null
+}
+
 test_doctor() {
 	test_case "doctor finds all in order"
 	want 0 "ok module mqshm is loaded" "ok device you may open" "ok versions library 0.1 and the module speak version 1" \
@@ -263,7 +300,8 @@ test_doctor() {
 }
 
 dd if=/dev/urandom of=in bs=1000 count=300 2> /dev/null
-for part in ${*:-test_run test_run_refused test_launch test_end test_restart test_graph test_doctor}; do $part; done
+[ $# -gt 0 ] || set -- test_run test_run_refused test_launch test_end test_restart test_graph test_completion test_doctor
+for part; do $part; done
 test_case "no process is left"
 same '' "$(pidof mqtool)" processes
 finish

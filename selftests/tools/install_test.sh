@@ -37,6 +37,7 @@ test_install() {
 /usr/lib/libmqshm.so.0.1
 /usr/lib/pkgconfig/libmqshm.pc
 /usr/lib/udev/rules.d/60-mqshm.rules
+/usr/share/bash-completion/completions/mqtool
 /usr/share/man/man1/mqtool.1
 END
 	)" "$(find "$root" -not -type d -printf '/%P\n' | sort)" "files"
