@@ -115,6 +115,7 @@ test_end() {
 	kill -INT $run
 	wait $run || wrong "status $?: $(cat words)"
 	sent=$(sed -n 's/^src: done.*out: \([0-9]*\) buffers.*/\1/p' words)
+	[ -n "$sent" ] || wrong "the source did not end its stream: $(cat words)"
 	same "$sent" "$(sed -n 's/^snk: done; in: \([0-9]*\) buffers.*/\1/p' words)" "messages"
 	same "$(head -c "$(wc -c < out)" in | md5sum)" "$(head -c 300000 out | md5sum)" "the first 300 messages"
 	rm -f feed out
