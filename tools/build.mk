@@ -19,10 +19,10 @@ $(B)/selftests/host/wav_test: $(B)/obj/static/selftests/host/wav_test.o $(B)/obj
 
 $(B)/obj/static/selftests/host/wav_test.o: ALL_CPPFLAGS += -Itools/blocks
 
-# what happens fast, for a test of mqtool monitor
-all:: $(B)/selftests/tools/churn
+# what happens fast, for a test of mqtool monitor; what a program can do with a manager
+all:: $(B)/selftests/tools/churn $(B)/selftests/tools/managed
 
-$(B)/selftests/tools/churn: $(B)/obj/static/selftests/tools/churn.o $(B)/lib/libmqshm.a
+$(B)/selftests/tools/churn $(B)/selftests/tools/managed: $(B)/selftests/tools/%: $(B)/obj/static/selftests/tools/%.o $(B)/lib/libmqshm.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread
 

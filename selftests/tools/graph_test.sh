@@ -278,6 +278,13 @@ test_completion() {
 	mqtool remove --runtime t > /dev/null
 }
 
+test_manager() {
+	test_case "a program can start, watch and stop blocks, and look at them, by the library's manager"
+	mqtool init --name t --pool 64:4 > /dev/null
+	want 0 -- "$(dirname "$0")/../../build/selftests/tools/managed" t "$(command -v mqtool)"
+	mqtool remove --runtime t > /dev/null
+}
+
 test_doctor() {
 	test_case "doctor finds all in order"
 	want 0 "ok module mqshm is loaded" "ok device you may open" "ok versions library 0.1 and the module speak version 1" \
@@ -301,7 +308,7 @@ test_doctor() {
 }
 
 dd if=/dev/urandom of=in bs=1000 count=300 2> /dev/null
-[ $# -gt 0 ] || set -- test_run test_run_refused test_launch test_end test_restart test_graph test_completion test_doctor
+[ $# -gt 0 ] || set -- test_run test_run_refused test_launch test_end test_restart test_graph test_manager test_completion test_doctor
 for part; do $part; done
 test_case "no process is left"
 same '' "$(pidof mqtool)" processes
