@@ -42,7 +42,10 @@ blocks:
   src: {type: FileSource, params: {filename: in, bytes: 1000}, process: reader}
   amp: {type: Amplifier, params: {gain: 1.0, format: s16le}}
   snk: {type: FileSink, params: {filename: out}}
-  snk2: {type: FileSink, params: {filename: out2}}
+  snk2:
+    type: FileSink
+    params:
+      filename: out2
 connections:
   - src -> amp -> snk
   - {from: "src:out", to: snk2}
@@ -88,16 +91,18 @@ test_run_refused() {
 		"mqtool: wrong.yaml:8: key parms: there is no such key here; did you mean params? keys: type, params"
 	edited "an unknown type" 's/Amplifier/Amplifer/' "mqtool: wrong.yaml:8: block type Amplifer" "did you mean Amplifier?"
 	edited "an unknown parameter" 's/gain/gian/' "mqtool: wrong.yaml:8: parameter gian: Amplifier has no such parameter; did you mean gain?"
-	edited "a parameter that is needed" 's/, params: {filename: out2}//' \
+	edited "an unknown parameter, on a line of its own" 's/filename: out2/filenam: out2/' \
+		"mqtool: wrong.yaml:13: parameter filenam: FileSink has no such parameter"
+	edited "a parameter that is needed" '/ params:$/d;/filename: out2$/d' \
 		"mqtool: wrong.yaml:10: block snk2: parameter filename is missing"
-	edited "a connection of an unknown block" 's/-> amp ->/-> amb ->/' "mqtool: wrong.yaml:12: block amb: there is none of that name; did you mean amp?"
-	edited "a connection to a source" 's/- src -> amp/- snk -> src/' "mqtool: wrong.yaml:12: block snk: a FileSink is a sink"
+	edited "a connection of an unknown block" 's/-> amp ->/-> amb ->/' "mqtool: wrong.yaml:15: block amb: there is none of that name; did you mean amp?"
+	edited "a connection to a source" 's/- src -> amp/- snk -> src/' "mqtool: wrong.yaml:15: block snk: a FileSink is a sink"
 	edited "an unknown process" 's/process: reader/process: raeder/' "mqtool: wrong.yaml:7: process raeder: there is none of that name; did you mean reader?"
 	edited "a pool that cannot be" 's/64K, count/17M, count/' "mqtool: wrong.yaml:3: pool large: a buffer has 64 bytes to 16M"
 	edited "a policy that is none" 's/FileSink, params: {filename: out}/&, restart: often/;s/}, restart: often}/, restart: often}/;s/out, restart/out}, restart/' \
 		"mqtool: wrong.yaml:9: restart often: it is no, on-failure or always"
 	edited "an unknown port, before anything runs" 's/src:out/src:left/' \
-		"mqtool: wrong.yaml:13: port src:left: the block has no such output; outputs of src: out"
+		"mqtool: wrong.yaml:16: port src:left: the block has no such output; outputs of src: out"
 	edited "a file that is not there, before anything runs" 's/filename: in,/filename: nofile,/' \
 		"cannot read nofile" "mqtool: wrong.yaml:7: block src: it does not start, for the reason above"
 	[ ! -e out ] || wrong "there is an output"

@@ -259,7 +259,8 @@ static void read_params(struct reader *r, struct fy_node *value, void *what)
 		return;
 	while ((pair = fy_node_mapping_iterate(value, &at)))
 		spec_add_param(what, key_of(pair),
-			       word(r, fy_node_pair_value(pair), "parameter", key_of(pair)));
+			       word(r, fy_node_pair_value(pair), "parameter", key_of(pair)),
+			       line_of(fy_node_pair_key(pair)));
 }
 
 static void read_blocks(struct reader *r, struct fy_node *value, void *what)

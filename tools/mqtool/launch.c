@@ -186,7 +186,7 @@ static int take_param(struct chain *c, char *word, char *equals)
 		return fail("parameter", word, "no block stands before it");
 	if (!strcmp(word, "name"))
 		return block_rename(c, equals + 1);
-	spec_add_param(&c->spec->blocks[c->block - 1], word, equals + 1);
+	spec_add_param(&c->spec->blocks[c->block - 1], word, equals + 1, 0);
 	return 0;
 }
 

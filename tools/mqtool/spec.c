@@ -25,9 +25,13 @@ void spec_add_pool(struct spec *s, const struct pool_request *pool)
 	s->pools[s->n_pools++] = *pool;
 }
 
-void spec_add_param(struct spec_block *block, const char *key, const char *value)
+void spec_add_param(struct spec_block *block, const char *key, const char *value,
+		    unsigned int line)
 {
 	block->params = grow(block->params, block->n_params + 1, sizeof(*block->params));
+	block->param_lines = grow(block->param_lines, block->n_params + 1,
+				  sizeof(*block->param_lines));
+	block->param_lines[block->n_params] = line;
 	block->params[block->n_params++] = (struct mqshm_param){
 		.key = text("%s", key), .value = text("%s", value),
 	};
@@ -53,6 +57,7 @@ void spec_free(struct spec *s)
 			free((char *)b->params[p].value);
 		}
 		free(b->params);
+		free(b->param_lines);
 		free(b->name);
 		free(b->type);
 		free(b->process);
@@ -124,9 +129,26 @@ static int check_needed(const struct mqshm_block_ops *ops, const struct spec_blo
 	return 0;
 }
 
+static int check_given(const struct spec *s, const struct mqshm_block_ops *ops,
+		       const struct spec_block *b)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < b->n_params && !status; i++) {
+		const struct worker_options one = {
+			.ops = ops, .params = &b->params[i], .n_params = 1,
+		};
+
+		fail_place(s->file, b->param_lines[i]);
+		status = check_params(&one, true);
+	}
+	fail_place(s->file, b->line);
+	return status;
+}
+
 static int check_block(const struct spec *s, const struct spec_block *b)
 {
-	struct worker_options worker = { .params = b->params, .n_params = b->n_params };
+	const struct mqshm_block_ops *ops;
 	int status;
 
 	fail_place(s->file, b->line);
@@ -137,12 +159,12 @@ static int check_block(const struct spec *s, const struct spec_block *b)
 		return fail("block", b->name, "there are two of that name");
 	if (!b->type)
 		return fail("block", b->name, "its type is missing");
-	worker.ops = type_find(b->type);
-	if (!worker.ops)
+	ops = type_find(b->type);
+	if (!ops)
 		return EXIT_FAILED;
-	status = check_params(&worker, true);
+	status = check_given(s, ops, b);
 	if (!status)
-		status = check_needed(worker.ops, b);
+		status = check_needed(ops, b);
 	if (!status && b->process)
 		status = check_process(s, b);
 	return status;

@@ -24,6 +24,7 @@ struct spec_process {
  * @process: name of its process, NULL for one of its own
  * @params: array[@n_params]
  * @n_params: their number
+ * @param_lines: where each of @params is written
  * @restart: when it is started again, if it has a process of its own
  * @restarts: @restart is given
  * @line: where it is written
@@ -34,6 +35,7 @@ struct spec_block {
 	char *process;
 	struct mqshm_param *params;
 	size_t n_params;
+	unsigned int *param_lines;
 	struct mqshm_restart restart;
 	bool restarts;
 	unsigned int line;
@@ -81,7 +83,8 @@ struct spec {
 struct spec_block *spec_add_block(struct spec *s, const char *name, unsigned int line);
 struct spec_process *spec_add_process(struct spec *s, const char *name, unsigned int line);
 void spec_add_pool(struct spec *s, const struct pool_request *pool);
-void spec_add_param(struct spec_block *block, const char *key, const char *value);
+void spec_add_param(struct spec_block *block, const char *key, const char *value,
+		    unsigned int line);
 void spec_connect(struct spec *s, const char *from, const char *to, unsigned int line);
 struct spec_block *spec_find_block(const struct spec *s, const char *name);
 const struct spec_process *spec_find_process(const struct spec *s, const char *name);
