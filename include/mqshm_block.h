@@ -390,8 +390,15 @@ int mqshm_worker_add(struct mqshm_worker *w, const struct mqshm_block_ops *ops,
 		     const char *name, const struct mqshm_param *params, size_t n_params,
 		     uint32_t thread, char **error); /* MT-Safe */
 
+/* Blocks that are added from now on are registered, so that they can be connected, and
+ * run only after mqshm_worker_go(). */
+void mqshm_worker_hold(struct mqshm_worker *w); /* MT-Safe */
+void mqshm_worker_go(struct mqshm_worker *w); /* MT-Safe */
+
 /* Asks all blocks to stop, and takes no more. From a signal handler too. */
 void mqshm_worker_request_stop(struct mqshm_worker *w); /* MT-Safe */
+/* As mqshm_instance_request_end() for all blocks. From a signal handler too. */
+void mqshm_worker_request_end(struct mqshm_worker *w); /* MT-Safe */
 
 /**
  * mqshm_worker_wait() - wait until no block runs, or until more have ended

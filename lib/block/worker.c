@@ -18,6 +18,7 @@
 enum job_state {
 	JOB_WAITS,	/* for its thread to take it */
 	JOB_STARTS,	/* its block is being made */
+	JOB_HELD,	/* its block is registered, and is not to run yet */
 	JOB_RUNS,
 	JOB_REFUSED,	/* no block was made of it; its owner is who adds it */
 	JOB_ENDED,
@@ -75,6 +76,8 @@ struct thread {
  * @lock: for what changes while threads run; nobody waits or calls a block under it
  * @changed: a job's state changed
  * @stop: it was asked to stop; set by signal handlers too
+ * @end: it was asked to end its streams; set by signal handlers too
+ * @hold: blocks that are added do not run yet; protected by @lock
  * @closing: threads without blocks end; protected by @lock
  * @stack_bytes: of each block
  * @jobs: all that were added, in that order; protected by @lock
@@ -85,6 +88,8 @@ struct mqshm_worker {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool stop;
+	bool end;
+	bool hold;
 	bool closing;
 	size_t stack_bytes;
 	struct job *jobs;
@@ -106,8 +111,11 @@ static void job_set_state_locked(struct job *job, enum job_state state)
 	pthread_cond_broadcast(&job->worker->changed);
 }
 
+/* False: the block does not run, or not yet. */
 static bool job_start(struct job *job)
 {
+	enum job_state state;
+
 	struct mqshm_worker *w = job->worker;
 	struct mqshm_instance *in = NULL;
 	char *sentence = NULL;
@@ -121,9 +129,10 @@ static bool job_start(struct job *job)
 	job->refusal = r;
 	job->sentence = sentence;
 	job_thread(job)->blocks -= r != 0;
-	job_set_state_locked(job, r ? JOB_REFUSED : JOB_RUNS);
+	state = r ? JOB_REFUSED : w->hold ? JOB_HELD : JOB_RUNS;
+	job_set_state_locked(job, state);
 	pthread_mutex_unlock(&w->lock);
-	return !r;
+	return state == JOB_RUNS;
 }
 
 static void job_end(struct job *job, enum mqshm_result result, const char *sentence)
@@ -147,25 +156,32 @@ static void job_end(struct job *job, enum mqshm_result result, const char *sente
 	pthread_mutex_unlock(&w->lock);
 }
 
-/* A block's whole life, on a stack of its own. */
-static void job_run(void *arg)
+/* On a stack of its own. */
+static void job_go(void *arg)
 {
 	struct job *job = arg;
 	enum mqshm_result result;
 	char *sentence = NULL;
 
-	if (!job_start(job))
-		return;
 	/* it may have been asked to stop before there was anybody to ask */
 	if (__atomic_load_n(&job->worker->stop, __ATOMIC_ACQUIRE))
 		mqshm_instance_request_stop(job->instance);
+	if (__atomic_load_n(&job->worker->end, __ATOMIC_ACQUIRE))
+		mqshm_instance_request_end(job->instance);
 	result = mqshm_instance_run(job->instance, &sentence);
 	job_end(job, result, sentence);
 	free(sentence);
 }
 
-/* Asks the thread's blocks to stop. */
-static void thread_stop(struct thread *t)
+/* A block's whole life, unless it is held in between. */
+static void job_run(void *arg)
+{
+	if (job_start(arg))
+		job_go(arg);
+}
+
+/* Asks the thread's blocks to stop, or to end. */
+static void thread_ask(struct thread *t, void (*ask)(struct mqshm_instance *in))
 {
 	struct mqshm_worker *w = t->worker;
 	struct job *job;
@@ -173,7 +189,7 @@ static void thread_stop(struct thread *t)
 	pthread_mutex_lock(&w->lock);
 	for (job = w->jobs; job; job = job->next) {
 		if (job->state == JOB_RUNS && job->instance && job_thread(job) == t)
-			mqshm_instance_request_stop(job->instance);
+			ask(job->instance);
 	}
 	pthread_mutex_unlock(&w->lock);
 }
@@ -183,6 +199,19 @@ static void job_refuse_locked(struct job *job, int refusal)
 	job->refusal = refusal;
 	job_thread(job)->blocks--;
 	job_set_state_locked(job, JOB_REFUSED);
+}
+
+static bool is_released_locked(const struct mqshm_worker *w)
+{
+	return !w->hold || __atomic_load_n(&w->stop, __ATOMIC_ACQUIRE);
+}
+
+/* Without memory it stays held, until the next look. */
+static void job_release_locked(struct job *job)
+{
+	if (!mqshm_scheduler_add(job_thread(job)->scheduler, job_go, job,
+				 job->worker->stack_bytes))
+		job_set_state_locked(job, JOB_RUNS);
 }
 
 /* False: the thread has nothing to do any more. */
@@ -195,6 +224,11 @@ static bool thread_take_jobs(struct thread *t)
 
 	pthread_mutex_lock(&w->lock);
 	for (job = w->jobs; job; job = job->next) {
+		if (job->state == JOB_HELD && job_thread(job) == t) {
+			if (is_released_locked(w))
+				job_release_locked(job);
+			goes_on = true;
+		}
 		if (job->state != JOB_WAITS || job_thread(job) != t)
 			continue;
 		r = mqshm_scheduler_add(t->scheduler, job_run, job, w->stack_bytes);
@@ -210,11 +244,27 @@ static bool thread_take_jobs(struct thread *t)
 	return goes_on;
 }
 
+static struct job *job_find(struct thread *t, enum job_state state)
+{
+	struct job *job;
+
+	pthread_mutex_lock(&t->worker->lock);
+	for (job = t->worker->jobs; job; job = job->next) {
+		if (job->state == state && job_thread(job) == t)
+			break;
+	}
+	pthread_mutex_unlock(&t->worker->lock);
+	return job;
+}
+
 /* The client has ended under it: no job can be done. */
 static void thread_give_up(struct thread *t)
 {
 	struct mqshm_worker *w = t->worker;
 	struct job *job;
+
+	while ((job = job_find(t, JOB_HELD)))
+		job_end(job, MQSHM_ERROR, "the runtime was removed");
 
 	pthread_mutex_lock(&w->lock);
 	t->ended = true;
@@ -229,12 +279,18 @@ static void *thread_main(void *arg)
 {
 	struct thread *t = arg;
 	struct mqshm_worker *w = t->worker;
-	bool stopped = false;
+	bool stopped = false, ended = false;
 
 	while (thread_take_jobs(t)) {
 		if (!stopped && __atomic_load_n(&w->stop, __ATOMIC_ACQUIRE)) {
 			stopped = true;
-			thread_stop(t);
+			thread_ask(t, mqshm_instance_request_stop);
+		}
+		if (!ended && __atomic_load_n(&w->end, __ATOMIC_ACQUIRE)) {
+			ended = true;
+			thread_ask(t, mqshm_instance_request_end);
+			/* as a change of the graph: each one looks what it was waiting for */
+			t->client->changes++;
 		}
 		if (mqshm_scheduler_step(t->scheduler)) {
 			thread_give_up(t);
@@ -411,15 +467,41 @@ int mqshm_worker_add(struct mqshm_worker *w, const struct mqshm_block_ops *ops,
 	return r;
 }
 
-void mqshm_worker_request_stop(struct mqshm_worker *w)
+static void rouse_all(struct mqshm_worker *w)
 {
 	uint32_t i;
 
-	__atomic_store_n(&w->stop, true, __ATOMIC_RELEASE);
 	for (i = 0; i < w->n_threads; i++) {
 		if (w->threads[i].started)
 			mqshm_client_rouse(w->threads[i].client);
 	}
+}
+
+void mqshm_worker_request_stop(struct mqshm_worker *w)
+{
+	__atomic_store_n(&w->stop, true, __ATOMIC_RELEASE);
+	rouse_all(w);
+}
+
+void mqshm_worker_request_end(struct mqshm_worker *w)
+{
+	__atomic_store_n(&w->end, true, __ATOMIC_RELEASE);
+	rouse_all(w);
+}
+
+void mqshm_worker_hold(struct mqshm_worker *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->hold = true;
+	pthread_mutex_unlock(&w->lock);
+}
+
+void mqshm_worker_go(struct mqshm_worker *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->hold = false;
+	pthread_mutex_unlock(&w->lock);
+	rouse_all(w);
 }
 
 /* As mqshm_worker_wait(), but -EAGAIN where that sleeps. */
@@ -458,6 +540,11 @@ int mqshm_worker_wait(struct mqshm_worker *w, size_t *ended, uint64_t deadline_n
 	return r == -EAGAIN ? -ETIMEDOUT : r;
 }
 
+static bool has_block(const struct job *job)
+{
+	return job->state == JOB_HELD || job->state == JOB_RUNS || job->state == JOB_ENDED;
+}
+
 size_t mqshm_worker_blocks(struct mqshm_worker *w)
 {
 	const struct job *job;
@@ -465,7 +552,7 @@ size_t mqshm_worker_blocks(struct mqshm_worker *w)
 
 	pthread_mutex_lock(&w->lock);
 	for (job = w->jobs; job; job = job->next)
-		n += job->state == JOB_RUNS || job->state == JOB_ENDED;
+		n += has_block(job);
 	pthread_mutex_unlock(&w->lock);
 	return n;
 }
@@ -477,7 +564,7 @@ int mqshm_worker_get_block(struct mqshm_worker *w, size_t i, struct mqshm_worker
 
 	pthread_mutex_lock(&w->lock);
 	for (job = w->jobs; job && r; job = job->next) {
-		if ((job->state != JOB_RUNS && job->state != JOB_ENDED) || i--)
+		if (!has_block(job) || i--)
 			continue;
 		*out = job->told;
 		if (job->instance)
