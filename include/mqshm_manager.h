@@ -6,13 +6,14 @@
  *
  * Threads: a manager is used by one thread at a time.
  *
- * A block runs in a process of its own, a worker: a program that is told which block by
- * its arguments, --runtime RUNTIME --process NAME --block TYPE --name NAME, --param
- * KEY=VALUE for each parameter, and --ready-fd N. On descriptor N, a stream socket, it
- * writes "r" once its block is registered, and runs the block when it then reads a byte;
- * at the end of the stream it ends instead. Before its block leaves the runtime it writes
- * "s" if it was asked to stop, else "e". SIGINT asks it to end its stream: a source stops and announces the end,
- * any other block goes on until its inputs have ended. `mqtool start --foreground` is one.
+ * Blocks run in workers: processes of a program that is told which blocks by its arguments,
+ * --runtime RUNTIME --process NAME, --threads N if there are several, then for each block
+ * --block TYPE --name NAME and --param KEY=VALUE for each parameter, and --ready-fd N. On
+ * descriptor N, a stream socket, it writes "r" once its blocks are registered, and runs them
+ * when it then reads a byte; at the end of the stream it ends instead. Before it leaves the
+ * runtime it writes "s" if it was asked to stop, else "e". SIGINT asks it to end its
+ * streams: a source stops and announces the end, any other block goes on until its inputs
+ * have ended. `mqtool worker` is one.
  */
 #ifndef MQSHM_MANAGER_H
 #define MQSHM_MANAGER_H
@@ -71,12 +72,14 @@ struct mqshm_restart {
 };
 
 /**
- * struct mqshm_block_spec - a block to be started; all but @type and @name may be 0
+ * struct mqshm_block_spec - a block to be started; all but @type and @name may be 0.
+ *	Those from @log on are of its process, if it has one of its own
  * @type: type of the block, for the worker
  * @name: its name
  * @params: array[@n_params]
  * @n_params: their number
- * @process_name: name of its process; NULL for NAME_proc
+ * @process_name: name of its process; NULL for NAME_proc. In a graph it may be one of
+ *	the graph's processes
  * @log: file that gets what the process writes, NULL for mqshm_manager_log_path()
  * @inherit: the process has the caller's stdin, stdout, stderr and session, and no log
  * @restart: when to start it again
@@ -113,7 +116,7 @@ char *mqshm_manager_log_path(const struct mqshm_manager *m, const char *block); 
  * @clients: its clients, one each thread that runs blocks
  * @blocks: its blocks
  * @name: its name
- * @block: name of the block that it was started for, if ours
+ * @block: name of the first block that it was started for, if ours
  */
 struct mqshm_process_info {
 	uint32_t pid;
@@ -158,11 +161,28 @@ struct mqshm_connection_spec {
 };
 
 /**
+ * struct mqshm_process_spec - a process of several blocks
+ * @name: its name
+ * @threads: that run its blocks; 0 for one
+ * @inherit: as in struct mqshm_block_spec
+ * @restart: when to start it again, with all its blocks
+ */
+struct mqshm_process_spec {
+	const char *name;
+	uint32_t threads;
+	bool inherit;
+	struct mqshm_restart restart;
+};
+
+/**
  * struct mqshm_graph - blocks and how they are joined
+ * @processes: array[@n_processes]
  * @blocks: array[@n_blocks]
  * @connections: array[@n_connections]; their ends may be other blocks of the runtime too
  */
 struct mqshm_graph {
+	const struct mqshm_process_spec *processes;
+	size_t n_processes;
 	const struct mqshm_block_spec *blocks;
 	size_t n_blocks;
 	const struct mqshm_connection_spec *connections;
@@ -176,7 +196,7 @@ struct mqshm_graph {
  * struct mqshm_graph_fault - what of a graph could not be started
  * @kind: MQSHM_GRAPH_*, 0 if it was none of them
  * @index: which
- * @process: of a block
+ * @process: of a block, which may have others too
  * @snapshot: of the runtime when a connection could not be made, to be freed; else NULL
  */
 struct mqshm_graph_fault {

@@ -10,13 +10,15 @@
  * struct start - the start of a graph
  * @m: manager
  * @graph: the graph
- * @processes: array of a process for each block, NULL if there is none yet
+ * @processes: array of the process of each block, NULL if there is none yet
+ * @plan: blocks that go into the process that is made next, with room for all
  * @fault: what could not be started
  */
 struct start {
 	struct mqshm_manager *m;
 	const struct mqshm_graph *graph;
 	struct process **processes;
+	const struct mqshm_block_spec **plan;
 	struct mqshm_graph_fault fault;
 };
 
@@ -81,22 +83,67 @@ static int fault_set(struct start *s, uint32_t kind, size_t index, int error)
 	return error;
 }
 
-/* All begin, then each is waited for: they come up side by side. */
-static int blocks_register(struct start *s)
+/* The process of the graph that a block goes into, NULL for one of its own. */
+static const struct mqshm_process_spec *shared_process(const struct mqshm_graph *graph,
+						       const struct mqshm_block_spec *block)
+{
+	size_t i;
+
+	for (i = 0; block->process_name && i < graph->n_processes; i++) {
+		if (!strcmp(graph->processes[i].name, block->process_name))
+			return &graph->processes[i];
+	}
+	return NULL;
+}
+
+/* A process for a block, and for all others that go into the same. */
+static int process_begin(struct start *s, size_t first)
 {
 	const struct mqshm_graph *graph = s->graph;
+	const struct mqshm_block_spec *block = &graph->blocks[first];
+	const struct mqshm_process_spec *shared = shared_process(graph, block);
+	struct plan plan = {
+		.name = block->process_name,
+		.threads = shared ? shared->threads : 1,
+		.log = shared ? NULL : block->log,
+		.inherit = shared ? shared->inherit : block->inherit,
+		.restart = shared ? shared->restart : block->restart,
+		.blocks = s->plan,
+	};
+	struct process *p;
 	size_t i;
 	int r;
 
-	for (i = 0; i < graph->n_blocks; i++) {
-		r = graph->blocks[i].restart.when ? mqshm_links_watch(s->m) : 0;
-		r = r ? r : mqshm_process_new(s->m, &graph->blocks[i], &s->processes[i]);
-		r = r ? r : mqshm_process_spawn(s->m, s->processes[i]);
+	for (i = first; i < graph->n_blocks; i++) {
+		if (i == first || (shared && shared_process(graph, &graph->blocks[i]) == shared))
+			plan.blocks[plan.n_blocks++] = &graph->blocks[i];
+	}
+	r = plan.restart.when ? mqshm_links_watch(s->m) : 0;
+	r = r ? r : mqshm_process_new(s->m, &plan, &p);
+	if (r)
+		return r;
+	for (i = first; i < graph->n_blocks; i++) {
+		if (mqshm_process_has(p, graph->blocks[i].name))
+			s->processes[i] = p;
+	}
+	return mqshm_process_spawn(s->m, p);
+}
+
+/* All begin, then each is waited for: they come up side by side. */
+static int blocks_register(struct start *s)
+{
+	size_t i, j;
+	int r;
+
+	for (i = 0; i < s->graph->n_blocks; i++) {
+		r = s->processes[i] ? 0 : process_begin(s, i);
 		if (r)
 			return fault_set(s, MQSHM_GRAPH_BLOCK, i, r);
 	}
-	for (i = 0; i < graph->n_blocks; i++) {
-		r = mqshm_process_ready(s->processes[i]);
+	for (i = 0; i < s->graph->n_blocks; i++) {
+		for (j = 0; s->processes[j] != s->processes[i]; j++)
+			;
+		r = j == i ? mqshm_process_ready(s->processes[i]) : 0;
 		if (r)
 			return fault_set(s, MQSHM_GRAPH_BLOCK, i, r);
 	}
@@ -117,14 +164,27 @@ static int blocks_connect(struct start *s)
 	return 0;
 }
 
-/* Without its channel a process that was not let run ends. */
-static void blocks_drop(struct start *s)
+/* Takes a process out of the array, wherever it stands; NULL if it is out already. */
+static struct process *process_take(struct start *s, size_t index)
 {
+	struct process *p = s->processes[index];
 	size_t i;
 
 	for (i = 0; i < s->graph->n_blocks; i++) {
-		struct process *p = s->processes[i];
+		if (s->processes[i] == p)
+			s->processes[i] = NULL;
+	}
+	return p;
+}
 
+/* Without its channel a process that was not let run ends. */
+static void blocks_drop(struct start *s)
+{
+	struct process *p;
+	size_t i;
+
+	for (i = 0; i < s->graph->n_blocks; i++) {
+		p = process_take(s, i);
 		if (!p)
 			continue;
 		mqshm_process_cancel(p);
@@ -134,6 +194,7 @@ static void blocks_drop(struct start *s)
 
 static int graph_start(struct start *s, size_t *order)
 {
+	struct process *p;
 	size_t i;
 	int r = mqshm_graph_order(s->graph, order);
 
@@ -143,8 +204,11 @@ static int graph_start(struct start *s, size_t *order)
 		blocks_drop(s);
 		return r;
 	}
-	for (i = 0; i < s->graph->n_blocks; i++)
-		mqshm_process_go(s->m, s->processes[order[i]]);
+	for (i = 0; i < s->graph->n_blocks; i++) {
+		p = process_take(s, order[i]);
+		if (p)
+			mqshm_process_go(s->m, p);
+	}
 	return 0;
 }
 
@@ -156,13 +220,15 @@ int mqshm_manager_start_graph(struct mqshm_manager *m, const struct mqshm_graph 
 	int r = -ENOMEM;
 
 	s.processes = calloc(graph->n_blocks + 1, sizeof(*s.processes));
-	if (s.processes && order)
+	s.plan = calloc(graph->n_blocks + 1, sizeof(*s.plan));
+	if (s.processes && s.plan && order)
 		r = graph_start(&s, order);
 	if (fault)
 		*fault = s.fault;
 	else
 		mqshm_snapshot_free(s.fault.snapshot);
 	free(s.processes);
+	free(s.plan);
 	free(order);
 	return r;
 }

@@ -29,20 +29,12 @@ int mqshm_links_watch(struct mqshm_manager *m)
 	return r;
 }
 
-/* Whether "block:port" is of that block. */
-static bool is_of(const char *end, const char *block)
-{
-	size_t n = strlen(block);
-
-	return !strncmp(end, block, n) && end[n] == ':';
-}
-
 /* The process of ours that may be started again and has this end. */
 static struct process *owner(const struct mqshm_manager *m, const char *end)
 {
 	struct process *p = m->processes;
 
-	while (p && (!p->restart.when || !is_of(end, p->block)))
+	while (p && (!p->restart.when || !mqshm_process_has(p, end)))
 		p = p->next;
 	return p;
 }
@@ -152,12 +144,12 @@ static bool has_ended(const struct mqshm_manager *m, const char *end)
 {
 	struct process *p = m->processes;
 
-	while (p && !is_of(end, p->block))
+	while (p && !mqshm_process_has(p, end))
 		p = p->next;
 	return p && (p->state == MQSHM_PROCESS_ENDED || mqshm_process_leaves(p));
 }
 
-bool mqshm_links_restore(struct mqshm_manager *m, const char *block)
+bool mqshm_links_restore(struct mqshm_manager *m, const struct process *p)
 {
 	bool fed = false, starved = false;
 	struct link *link;
@@ -165,9 +157,9 @@ bool mqshm_links_restore(struct mqshm_manager *m, const char *block)
 
 	for (link = m->links; link; link = link->next) {
 		/* an end that is not there makes it when it comes back, if it is ours */
-		if (is_of(link->from, block))
+		if (mqshm_process_has(p, link->from))
 			mqshm_connect(m->rt, link->from, link->to, NULL);
-		if (!is_of(link->to, block))
+		if (!mqshm_process_has(p, link->to))
 			continue;
 		r = mqshm_connect(m->rt, link->from, link->to, NULL);
 		if (r && r != -EEXIST && has_ended(m, link->from))

@@ -109,8 +109,11 @@ int mqshm_manager_list_processes(struct mqshm_manager *m, struct mqshm_process_i
 		most++;
 	*n = 0;
 	*list = calloc(most, sizeof(**list));
-	for (p = m->processes; *list && p; p = p->next)
-		mqshm_process_describe(p, &(*list)[(*n)++]);
+	for (p = m->processes; *list && p; p = p->next) {
+		mqshm_process_describe(p, &(*list)[*n]);
+		/* those that it has now are counted with its clients */
+		(*list)[(*n)++].blocks = 0;
+	}
 	if (*list)
 		clients_add(snap, *list, n);
 	mqshm_snapshot_free(snap);

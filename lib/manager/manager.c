@@ -118,13 +118,21 @@ static int log_mark(const struct process *p, struct words *words)
 int mqshm_manager_start_block(struct mqshm_manager *m, const struct mqshm_block_spec *spec,
 			      struct mqshm_process_info *out, char **said)
 {
+	struct plan plan = {
+		.name = spec->process_name,
+		.log = spec->log,
+		.inherit = spec->inherit,
+		.restart = spec->restart,
+		.blocks = &spec,
+		.n_blocks = 1,
+	};
 	struct words words = { 0 };
 	struct process *p;
 	int r = spec->restart.when ? mqshm_links_watch(m) : 0;
 
 	if (said)
 		*said = NULL;
-	r = r ? r : mqshm_process_new(m, spec, &p);
+	r = r ? r : mqshm_process_new(m, &plan, &p);
 	if (r)
 		return r;
 	r = log_mark(p, &words);

@@ -22,7 +22,8 @@ struct link {
  * struct process - a process that the manager started, or is about to start again
  * @next: the next, in the order of starting
  * @argv: its arguments, ended by NULL
- * @block: name of its block
+ * @blocks: names of its blocks, array[@n_blocks]
+ * @n_blocks: their number
  * @name: of the process
  * @log: path of its log, NULL if it has the caller's output
  * @restart: when it is started again, without zeros
@@ -43,7 +44,8 @@ struct link {
 struct process {
 	struct process *next;
 	char **argv;
-	char *block;
+	char **blocks;
+	size_t n_blocks;
 	char *name;
 	char *log;
 	struct mqshm_restart restart;
@@ -88,9 +90,30 @@ struct mqshm_manager {
 
 /* -- process.c ------------------------------------------------------------------ */
 
+/**
+ * struct plan - a process to be started
+ * @name: its name, NULL for that of its only block with _proc
+ * @threads: that run its blocks; 0 for one
+ * @log: NULL for the default
+ * @inherit: it has the caller's output, and no log
+ * @restart: when it is started again
+ * @blocks: array[@n_blocks]
+ * @n_blocks: at least one
+ */
+struct plan {
+	const char *name;
+	uint32_t threads;
+	const char *log;
+	bool inherit;
+	struct mqshm_restart restart;
+	const struct mqshm_block_spec **blocks;
+	size_t n_blocks;
+};
+
 /* A process that is not started yet, at the end of the list. */
-int mqshm_process_new(struct mqshm_manager *m, const struct mqshm_block_spec *spec,
-		      struct process **out);
+int mqshm_process_new(struct mqshm_manager *m, const struct plan *plan, struct process **out);
+/* Whether "block" or "block:port" is of one of its blocks. */
+bool mqshm_process_has(const struct process *p, const char *end);
 /* Takes it out of the list; it goes on. */
 void mqshm_process_free(struct mqshm_manager *m, struct process *p);
 /* Starts it; its block is not registered yet. */
@@ -123,10 +146,10 @@ int mqshm_links_watch(struct mqshm_manager *m);
 /* Takes in what has come and gone. */
 void mqshm_links_update(struct mqshm_manager *m);
 /*
- * Makes those of a block again whose other end is there. False if it had inputs, and all
+ * Makes those of a process again whose other end is there. False if it had inputs, and all
  * that fed them has ended: nothing would ever come.
  */
-bool mqshm_links_restore(struct mqshm_manager *m, const char *block);
+bool mqshm_links_restore(struct mqshm_manager *m, const struct process *p);
 void mqshm_links_free(struct mqshm_manager *m);
 
 #endif /* LIB_MANAGER_MANAGER_H */

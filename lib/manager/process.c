@@ -70,26 +70,52 @@ static void words_free(char **word)
 	free(word);
 }
 
-static char **arguments_make(const struct mqshm_manager *m, const struct mqshm_block_spec *spec,
-			     const char *process)
+static void words_add_block(struct words *w, const struct mqshm_block_spec *block)
+{
+	char *param;
+	size_t i;
+
+	words_add(w, "--block", block->type);
+	words_add(w, "--name", block->name);
+	for (i = 0; i < block->n_params; i++) {
+		if (asprintf(&param, "%s=%s", block->params[i].key, block->params[i].value) < 0)
+			param = NULL;
+		words_add(w, "--param", NULL);
+		words_take(w, param);
+	}
+}
+
+static char **arguments_make(const struct mqshm_manager *m, const struct plan *plan,
+			     const char *name)
 {
 	struct words words = { 0 };
-	char **w, *param;
+	char **w, threads[16];
 	size_t i;
 
 	for (w = m->worker + 1; *w; w++)
 		words_add(&words, *w, NULL);
 	words_add(&words, "--runtime", m->runtime);
-	words_add(&words, "--process", process);
-	words_add(&words, "--block", spec->type);
-	words_add(&words, "--name", spec->name);
-	for (i = 0; i < spec->n_params; i++) {
-		if (asprintf(&param, "%s=%s", spec->params[i].key, spec->params[i].value) < 0)
-			param = NULL;
-		words_add(&words, "--param", NULL);
-		words_take(&words, param);
+	words_add(&words, "--process", name);
+	if (plan->threads > 1) {
+		snprintf(threads, sizeof(threads), "%u", plan->threads);
+		words_add(&words, "--threads", threads);
 	}
+	for (i = 0; i < plan->n_blocks; i++)
+		words_add_block(&words, plan->blocks[i]);
 	words_add(&words, "--ready-fd", WORKER_FD_TEXT);
+	if (!words.failed)
+		return words.word;
+	words_free(words.word);
+	return NULL;
+}
+
+static char **names_make(const struct plan *plan)
+{
+	struct words words = { 0 };
+	size_t i;
+
+	for (i = 0; i < plan->n_blocks; i++)
+		words_add(&words, plan->blocks[i]->name, NULL);
 	if (!words.failed)
 		return words.word;
 	words_free(words.word);
@@ -98,15 +124,22 @@ static char **arguments_make(const struct mqshm_manager *m, const struct mqshm_b
 
 /* -- the list ---------------------------------------------------------------------- */
 
-static char *process_name(const struct mqshm_block_spec *spec)
+static char *process_name(const struct plan *plan)
 {
 	char *name;
 
-	if (spec->process_name)
-		return strdup(spec->process_name);
-	if (asprintf(&name, "%.*s_proc", MQSHM_PROCESS_NAME_LEN - 6, spec->name) < 0)
+	if (plan->name)
+		return strdup(plan->name);
+	if (asprintf(&name, "%.*s_proc", MQSHM_PROCESS_NAME_LEN - 6, plan->blocks[0]->name) < 0)
 		return NULL;
 	return name;
+}
+
+static char *log_name(const struct mqshm_manager *m, const struct plan *plan)
+{
+	if (plan->log)
+		return strdup(plan->log);
+	return mqshm_manager_log_path(m, plan->n_blocks > 1 ? plan->name : plan->blocks[0]->name);
 }
 
 static void restart_set(struct process *p, const struct mqshm_restart *restart)
@@ -121,14 +154,13 @@ static void restart_set(struct process *p, const struct mqshm_restart *restart)
 static void process_destroy(struct process *p)
 {
 	words_free(p->argv);
-	free(p->block);
+	words_free(p->blocks);
 	free(p->name);
 	free(p->log);
 	free(p);
 }
 
-int mqshm_process_new(struct mqshm_manager *m, const struct mqshm_block_spec *spec,
-		      struct process **out)
+int mqshm_process_new(struct mqshm_manager *m, const struct plan *plan, struct process **out)
 {
 	struct process *p, **end = &m->processes;
 
@@ -140,13 +172,13 @@ int mqshm_process_new(struct mqshm_manager *m, const struct mqshm_block_spec *sp
 	p->pidfd = -1;
 	p->channel = -1;
 	p->state = MQSHM_PROCESS_ENDED;
-	restart_set(p, &spec->restart);
-	p->block = strdup(spec->name);
-	p->name = process_name(spec);
-	if (!spec->inherit)
-		p->log = spec->log ? strdup(spec->log) : mqshm_manager_log_path(m, spec->name);
-	p->argv = p->name ? arguments_make(m, spec, p->name) : NULL;
-	if (!p->block || !p->argv || (!spec->inherit && !p->log)) {
+	restart_set(p, &plan->restart);
+	p->blocks = names_make(plan);
+	p->n_blocks = plan->n_blocks;
+	p->name = process_name(plan);
+	p->log = plan->inherit ? NULL : log_name(m, plan);
+	p->argv = p->name ? arguments_make(m, plan, p->name) : NULL;
+	if (!p->blocks || !p->argv || (!plan->inherit && !p->log)) {
 		process_destroy(p);
 		return -ENOMEM;
 	}
@@ -155,6 +187,17 @@ int mqshm_process_new(struct mqshm_manager *m, const struct mqshm_block_spec *sp
 	*end = p;
 	*out = p;
 	return 0;
+}
+
+bool mqshm_process_has(const struct process *p, const char *end)
+{
+	size_t n = strcspn(end, ":"), i;
+
+	for (i = 0; i < p->n_blocks; i++) {
+		if (!strncmp(p->blocks[i], end, n) && !p->blocks[i][n])
+			return true;
+	}
+	return false;
 }
 
 static void descriptor_close(int *fd)
@@ -367,7 +410,8 @@ void mqshm_process_describe(const struct process *p, struct mqshm_process_info *
 		.stopped = p->last == 's',
 		.starved = p->starved,
 		.restarts = p->restarts,
+		.blocks = (uint32_t)p->n_blocks,
 	};
 	snprintf(out->name, sizeof(out->name), "%s", p->name);
-	snprintf(out->block, sizeof(out->block), "%s", p->block);
+	snprintf(out->block, sizeof(out->block), "%s", p->blocks[0]);
 }

@@ -111,7 +111,7 @@ int mqshm_manager_stop_block(struct mqshm_manager *m, const char *name, uint64_t
 
 	/* that waits to be started again */
 	for (p = m->processes; p; p = p->next) {
-		if (p->state == MQSHM_PROCESS_RESTARTS && !strcmp(p->block, name)) {
+		if (p->state == MQSHM_PROCESS_RESTARTS && mqshm_process_has(p, name)) {
 			p->state = MQSHM_PROCESS_ENDED;
 			return 0;
 		}

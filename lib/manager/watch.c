@@ -49,19 +49,17 @@ static uint32_t decide(struct mqshm_manager *m, struct process *p)
 	return MQSHM_EVENT_RESTARTS;
 }
 
-/* The module has not settled the last one yet, so that the name is still taken. */
+/* The module has not settled the last one yet, so that names are still taken. */
 static bool is_settling(struct mqshm_manager *m, const struct process *p)
 {
-	const struct mqshm_block_record *block;
-	const struct mqshm_client_record *client;
 	struct mqshm_snapshot *snap;
-	bool settling;
+	bool settling = false;
+	size_t i;
 
 	if (mqshm_runtime_snapshot(m->rt, &snap))
 		return false;
-	block = mqshm_snapshot_find_block(snap, p->block);
-	client = block ? mqshm_snapshot_client(snap, block->client) : NULL;
-	settling = client && client->pid == (uint32_t)p->pid;
+	for (i = 0; i < snap->n_clients; i++)
+		settling = settling || snap->clients[i].pid == (uint32_t)p->pid;
 	mqshm_snapshot_free(snap);
 	return settling;
 }
@@ -91,7 +89,7 @@ static uint32_t restart(struct mqshm_manager *m, struct process *p)
 	r = r ? r : mqshm_process_ready(p);
 	if (r)
 		return decide(m, p);
-	if (!mqshm_links_restore(m, p->block))
+	if (!mqshm_links_restore(m, p))
 		return give_up(p, code, signal);
 	mqshm_process_go(m, p);
 	return MQSHM_EVENT_RESTARTED;

@@ -199,6 +199,52 @@ test_restart() {
 	mqtool remove --runtime t > /dev/null
 }
 
+test_worker() {
+	cat > worker.yaml << 'END'
+runtime: t
+pools: {4K: 1024}
+processes:
+  many: {threads: 2, restart: on-failure}
+blocks:
+  src: {type: FileSource, params: {filename: feed, bytes: 1000}}
+  amp1: {type: Amplifier, params: {format: s16le}, process: many}
+  amp2: {type: Amplifier, params: {format: s16le}, process: many}
+  amp3: {type: Amplifier, params: {format: s16le}, process: many}
+  snk: {type: FileSink, params: {filename: out}}
+connections:
+  - src -> amp1 -> amp2 -> amp3 -> snk
+END
+	test_case "blocks of one process run in one, on as many threads as it has"
+	mkfifo feed
+	mqtool run worker.yaml 2> words &
+	run=$!
+	until_true blocks 5 t
+	same '["many","many"]["src_proc"]["snk_proc"]' \
+		"$(json '.clients | group_by(.pid) | sort_by(-length, -(.[0].name == "src_proc" | if . then 1 else 0 end))[] | map(.name)' t | tr -d '\n')" processes
+	same '[1,2]' "$(json '[.blocks[] | select(.name | startswith("amp"))] | group_by(.client) | map(length) | sort' t)" "blocks of each thread"
+	exec 3> feed
+	echo one >&3
+	until_true says out one
+	test_case "a worker that is killed comes back with all its blocks, connected as before"
+	before=$(pid_of amp1 t)
+	kill -KILL "$before"
+	until_true says words "process many: it runs again"
+	echo two >&3
+	until_true says out two
+	test_case "SIGINT ends the sources of a graph with workers"
+	kill -INT $run
+	wait $run || wrong "status $?: $(cat words)"
+	want 0 "src: done" "amp1: done" "amp2: done" "amp3: done" "snk: done" -- cat words
+	exec 3>&-
+	rm -f out feed
+	test_case "one process with all blocks runs a graph to its end"
+	sed 's/filename: feed/filename: in/;s/snk: {/snk: {process: many, /;s/src: {/src: {process: many, /' worker.yaml > one.yaml
+	want 0 "src: done" "snk: done" -- mqtool run one.yaml
+	equal in out
+	refused "a block of a worker that cannot start" "one.yaml:" "cannot read nofile" -- sh -c 'sed -i s/filename:.in,/filename:\ nofile,/ one.yaml; mqtool run one.yaml'
+	rm -f out
+}
+
 test_launch() {
 	test_case "launch reads quotes, names and branches"
 	cp in "in 2"
@@ -313,7 +359,7 @@ test_doctor() {
 }
 
 dd if=/dev/urandom of=in bs=1000 count=300 2> /dev/null
-[ $# -gt 0 ] || set -- test_run test_run_refused test_launch test_end test_restart test_graph test_manager test_completion test_doctor
+[ $# -gt 0 ] || set -- test_run test_run_refused test_worker test_launch test_end test_restart test_graph test_manager test_completion test_doctor
 for part; do $part; done
 test_case "no process is left"
 same '' "$(pidof mqtool)" processes

@@ -194,6 +194,17 @@ static void read_restart(struct reader *r, struct fy_node *value, struct mqshm_r
 		wrong(r, value, "restart", s, RESTART_FORM);
 }
 
+static void read_threads(struct reader *r, struct fy_node *value, void *what)
+{
+	const char *s = word(r, value, "threads", NULL);
+	uint64_t threads;
+
+	if (!parse_number(s, MQSHM_WORKER_THREADS_MAX, &threads) || !threads)
+		wrong(r, value, "threads", s, "it is a number from 1 to 64");
+	else
+		((struct spec_process *)what)->threads = threads;
+}
+
 static void read_process_restart(struct reader *r, struct fy_node *value, void *what)
 {
 	read_restart(r, value, &((struct spec_process *)what)->restart);
@@ -202,13 +213,13 @@ static void read_process_restart(struct reader *r, struct fy_node *value, void *
 static void read_processes(struct reader *r, struct fy_node *value, void *what)
 {
 	static const struct key keys[] = {
-		{ "restart", read_process_restart }, { NULL, NULL }
+		{ "threads", read_threads }, { "restart", read_process_restart }, { NULL, NULL }
 	};
 	struct fy_node_pair *pair;
 	void *at = NULL;
 
 	(void)what;
-	if (!is_mapping(r, value, "processes", "it is NAME: {restart: WHEN}"))
+	if (!is_mapping(r, value, "processes", "it is NAME: {threads: N, restart: WHEN}"))
 		return;
 	while ((pair = fy_node_mapping_iterate(value, &at))) {
 		struct fy_node *settings = fy_node_pair_value(pair);
@@ -222,7 +233,7 @@ static void read_processes(struct reader *r, struct fy_node *value, void *what)
 			read_keys(r, settings, keys, p);
 		else if (settings && fy_node_get_scalar_token(settings) &&
 			 *fy_node_get_scalar0(settings))
-			wrong(r, settings, "process", p->name, "it is {restart: WHEN}");
+			wrong(r, settings, "process", p->name, "it is {threads: N, restart: WHEN}");
 	}
 }
 

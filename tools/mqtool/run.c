@@ -64,6 +64,26 @@ static int runtime_ensure(const char *name, const struct spec *s, struct mqshm_r
 
 /* -- the graph ------------------------------------------------------------------------ */
 
+/* A policy of its own goes before the one that is for all. */
+static const struct mqshm_restart *restart_of(const struct mqshm_restart *own,
+					      const struct run_options *o)
+{
+	return own->when ? own : &o->restart;
+}
+
+static struct mqshm_process_spec *processes_make(const struct spec *s,
+						 const struct run_options *o)
+{
+	struct mqshm_process_spec *processes = grow(NULL, s->n_processes + 1, sizeof(*processes));
+
+	for (size_t i = 0; i < s->n_processes; i++)
+		processes[i] = (struct mqshm_process_spec) {
+			.name = s->processes[i].name, .threads = s->processes[i].threads,
+			.inherit = true, .restart = *restart_of(&s->processes[i].restart, o),
+		};
+	return processes;
+}
+
 static struct mqshm_graph *graph_make(const struct spec *s, const struct run_options *o)
 {
 	struct mqshm_block_spec *blocks = grow(NULL, s->n_blocks + 1, sizeof(*blocks));
@@ -78,20 +98,25 @@ static struct mqshm_graph *graph_make(const struct spec *s, const struct run_opt
 		blocks[i] = (struct mqshm_block_spec) {
 			.type = b->type, .name = b->name, .params = b->params,
 			.n_params = b->n_params, .process_name = b->process, .inherit = true,
-			.restart = b->restarts ? b->restart : p && p->restart.when ? p->restart :
-				   o->restart,
+			.restart = b->restarts ? b->restart :
+				   p ? *restart_of(&p->restart, o) : o->restart,
 		};
 	}
 	for (size_t i = 0; i < s->n_connections; i++)
 		connections[i] = (struct mqshm_connection_spec) {
 			.from = s->connections[i].from, .to = s->connections[i].to,
 		};
-	*graph = (struct mqshm_graph){ blocks, s->n_blocks, connections, s->n_connections };
+	*graph = (struct mqshm_graph){
+		.processes = processes_make(s, o), .n_processes = s->n_processes,
+		.blocks = blocks, .n_blocks = s->n_blocks,
+		.connections = connections, .n_connections = s->n_connections,
+	};
 	return graph;
 }
 
 static void graph_free(struct mqshm_graph *graph)
 {
+	free((void *)graph->processes);
 	free((void *)graph->blocks);
 	free((void *)graph->connections);
 	free(graph);
@@ -146,7 +171,7 @@ static int start_failed(const struct spec *s, struct mqshm_graph_fault *fault, i
 
 static int run(const struct spec *s, const char *runtime, const struct mqshm_graph *graph)
 {
-	static const char *const worker[] = { SELF, "mqtool", "start", NULL };
+	static const char *const worker[] = { SELF, "mqtool", "worker", NULL };
 	struct mqshm_graph_fault fault;
 	struct mqshm_manager *m;
 	int error = mqshm_manager_open(runtime, worker, &m), status;

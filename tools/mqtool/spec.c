@@ -15,7 +15,9 @@ struct spec_block *spec_add_block(struct spec *s, const char *name, unsigned int
 struct spec_process *spec_add_process(struct spec *s, const char *name, unsigned int line)
 {
 	s->processes = grow(s->processes, s->n_processes + 1, sizeof(*s->processes));
-	s->processes[s->n_processes] = (struct spec_process){ .name = text("%s", name), .line = line };
+	s->processes[s->n_processes] = (struct spec_process){
+		.name = text("%s", name), .threads = 1, .line = line,
+	};
 	return &s->processes[s->n_processes++];
 }
 

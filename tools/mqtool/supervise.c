@@ -45,6 +45,17 @@ struct watch {
 	int status;
 };
 
+/* A process of one block is known by that. */
+static const char *kind_of(const struct mqshm_process_info *p)
+{
+	return p->blocks > 1 ? "process" : "block";
+}
+
+static const char *name_of(const struct mqshm_process_info *p)
+{
+	return p->blocks > 1 ? p->name : p->block;
+}
+
 static char *end_text(const struct mqshm_process_info *p)
 {
 	return p->signal ? text("signal %d (%s)", p->signal, strsignal(p->signal)) :
@@ -65,12 +76,12 @@ static void stop_all(struct watch *w)
 static void failed(struct watch *w, const struct mqshm_process_info *p, const char *how)
 {
 	if (p->starved)
-		fail("block", p->block, "what fed it has ended meanwhile, so it is not started again");
+		fail(kind_of(p), name_of(p), "what fed it has ended meanwhile, so it is not started again");
 	else if (p->restarts)
-		fail("block", p->block, "its process ended by %s, again after %u restarts", how,
+		fail(kind_of(p), name_of(p), "its process ended by %s, again after %u restarts", how,
 		     p->restarts);
 	else if (p->signal)
-		fail("block", p->block, "its process ended by %s", how);
+		fail(kind_of(p), name_of(p), "its process ended by %s", how);
 	w->status = EXIT_FAILED;
 	stop_all(w);
 }
@@ -81,11 +92,11 @@ static void show(struct watch *w, uint32_t event, const struct mqshm_process_inf
 
 	switch (event) {
 	case MQSHM_EVENT_RESTARTS:
-		fail("block", p->block, "its process (pid %u) ended by %s; it is started again",
+		fail(kind_of(p), name_of(p), "its process (pid %u) ended by %s; it is started again",
 		     p->pid, how);
 		break;
 	case MQSHM_EVENT_RESTARTED:
-		fail("block", p->block, "it runs again (pid %u, restart %u)", p->pid, p->restarts);
+		fail(kind_of(p), name_of(p), "it runs again (pid %u, restart %u)", p->pid, p->restarts);
 		break;
 	default:
 		if (p->code || p->signal)

@@ -4,10 +4,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "mqtool.h"
 
 #define KEY_PIN		0x100
+#define KEY_READY_FD	0x101
 
 /**
  * struct block_options - what the command line says of a block
@@ -35,21 +37,28 @@ struct block_options {
  * @worker: --process and --threads
  * @blocks: array[@n_blocks]
  * @n_blocks: --block
+ * @ready_fd: --ready-fd, -1 if not given
  */
 struct options {
 	const char *runtime;
 	struct mqshm_worker_options worker;
 	struct block_options *blocks;
 	size_t n_blocks;
+	int ready_fd;
 };
 
 /* For the signal handlers. */
 static struct mqshm_worker *running;
 
+/* A manager asks by SIGINT for the end of streams, a person for that of the program. */
+static bool managed;
+
 static void on_signal(int number)
 {
-	(void)number;
-	mqshm_worker_request_stop(running);
+	if (number == SIGINT && managed)
+		mqshm_worker_request_end(running);
+	else
+		mqshm_worker_request_stop(running);
 }
 
 static void add_block(struct options *o, const char *type)
@@ -125,6 +134,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'p':
 	case KEY_PIN:
 		parse_of_block(key, arg, state);
+		return 0;
+	case KEY_READY_FD:
+		o->ready_fd = atoi(arg);
 		return 0;
 	case 't':
 		if (!parse_number(arg, MQSHM_WORKER_THREADS_MAX, &number) || !number)
@@ -213,8 +225,8 @@ static int add_all(struct mqshm_worker *w, const struct options *o, const char *
 	return EXIT_DONE;
 }
 
-/* Tells of those that have ended and of which was not told before. */
-static int report_ended(struct mqshm_worker *w, bool *told)
+/* Tells of those that have ended and of which was not told before; and notes a stop. */
+static int report_ended(struct mqshm_worker *w, bool *told, bool *stopped)
 {
 	struct mqshm_worker_block b;
 	int status = EXIT_DONE;
@@ -223,27 +235,44 @@ static int report_ended(struct mqshm_worker *w, bool *told)
 		if (b.running || told[i])
 			continue;
 		told[i] = true;
+		*stopped = *stopped || b.result == MQSHM_OK;
 		if (block_report(b.name, b.result, b.error, &b.stats))
 			status = EXIT_FAILED;
 	}
 	return status;
 }
 
-/* Until all have ended. */
+/* Until all have ended; tells a manager whether they were stopped. */
 static int watch(struct mqshm_worker *w, const struct options *o)
 {
 	bool *told = grow(NULL, o->n_blocks, sizeof(*told));
 	int status = EXIT_DONE, more;
+	bool stopped = false;
 	size_t ended = 0;
 
 	memset(told, 0, o->n_blocks * sizeof(*told));
 	do {
 		more = mqshm_worker_wait(w, &ended, MQSHM_FOREVER);
-		if (report_ended(w, told))
+		if (report_ended(w, told, &stopped))
 			status = EXIT_FAILED;
 	} while (more);
+	if (o->ready_fd >= 0)
+		send(o->ready_fd, stopped && !status ? "s" : "e", 1, MSG_NOSIGNAL);
 	free(told);
 	return status;
+}
+
+/* What a manager starts with one block needs no turns: it sleeps as it likes. */
+static int run_alone(const struct options *o, const char *runtime)
+{
+	const struct block_options *b = o->blocks;
+	const struct worker_options alone = {
+		.runtime = runtime, .ops = b->ops, .name = b->name, .params = b->params,
+		.n_params = b->n_params, .process_name = o->worker.process_name,
+		.ready_fd = o->ready_fd,
+	};
+
+	return worker_run(&alone);
 }
 
 static int run(const struct options *o, const char *runtime)
@@ -253,10 +282,15 @@ static int run(const struct options *o, const char *runtime)
 
 	if (error)
 		return runtime_fail(runtime, error);
+	managed = o->ready_fd >= 0;
 	handle_signals(w);
+	if (managed)
+		mqshm_worker_hold(w);
 	status = add_all(w, o, runtime);
-	if (!status)
+	if (!status && worker_ready(o->ready_fd)) {
+		mqshm_worker_go(w);
 		status = watch(w, o);
+	}
 	handle_signals(NULL);
 	mqshm_worker_close(w);
 	return status;
@@ -274,6 +308,7 @@ int command_worker(int argc, char **argv)
 		{ "param", 'p', "KEY=VALUE", 0, "A parameter of the block before it; repeatable", 1 },
 		{ "pin", KEY_PIN, "THREAD", 0, "Thread of the block before it, from 0 (default: the "
 		  "one with the fewest blocks)", 1 },
+		{ "ready-fd", KEY_READY_FD, "N", OPTION_HIDDEN, NULL, 0 },
 		{ 0 }
 	};
 	static const struct argp argp = {
@@ -285,7 +320,7 @@ int command_worker(int argc, char **argv)
 		"its thread. mqtool stop ends a block; SIGTERM and SIGINT end all.",
 		NULL, NULL, NULL
 	};
-	struct options o = { .worker = { .process_name = "worker", .threads = 1 } };
+	struct options o = { .ready_fd = -1, .worker = { .process_name = "worker", .threads = 1 } };
 	char *runtime;
 	int status;
 
@@ -294,7 +329,8 @@ int command_worker(int argc, char **argv)
 	if (!status) {
 		runtime = runtime_name(o.runtime, &status);
 		if (runtime)
-			status = run(&o, runtime);
+			status = o.ready_fd >= 0 && o.n_blocks == 1 ? run_alone(&o, runtime) :
+				 run(&o, runtime);
 		free(runtime);
 	}
 	for (size_t i = 0; i < o.n_blocks; i++) {
