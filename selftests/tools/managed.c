@@ -64,7 +64,7 @@ static void look(struct mqshm_manager *m)
 	uint64_t id, found;
 	size_t n;
 
-	CHECK(!mqshm_manager_connect(m, "spl:out1", "rtr:in1", &id));
+	CHECK(!mqshm_manager_connect(m, "spl:out1", "rtr:in1", NULL, &id));
 	CHECK(!mqshm_manager_find_connection(m, "spl:out1", "rtr:in1", &found) && found == id);
 	CHECK(mqshm_manager_find_connection(m, "spl:out2", "rtr:in1", &found) == -ENOENT);
 	CHECK(mqshm_manager_find_connection(m, "spl", "rtr:in1", &found) == -ENOENT);
