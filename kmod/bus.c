@@ -473,14 +473,19 @@ static int bus_add(struct mqshm_runtime *rt, struct mqshm_subscriber *sub)
 	return ret;
 }
 
+static u32 depth_max(void)
+{
+	return min(READ_ONCE(max_bus_depth), MQSHM_BUS_DEPTH_MAX);
+}
+
 int mqshm_bus_open(struct mqshm_file *mf, struct mqshm_bus_open_args *args)
 {
-	u32 depth = args->depth ?: min(MQSHM_BUS_DEPTH_DEFAULT, READ_ONCE(max_bus_depth));
+	u32 depth = args->depth ?: min(MQSHM_BUS_DEPTH_DEFAULT, depth_max());
 	struct mqshm_subscriber *sub;
 	int ret;
 
 	lockdep_assert_held(&mf->lock);
-	if (args->reserved || !depth || depth > READ_ONCE(max_bus_depth))
+	if (args->reserved || !depth || depth > depth_max())
 		return -EINVAL;
 	ret = mqshm_runtime_permission(mf->rt, MQSHM_MAY_LIST);
 	if (ret)

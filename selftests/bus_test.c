@@ -794,12 +794,10 @@ TEST_F(bus, client_asleep_in_wait_is_woken)
 
 /* -- who may, how much ----------------------------------------------------------------- */
 
-static void become_nobody(void)
+/* A user without capabilities, in those groups. */
+static void become_nobody(size_t n, const gid_t *groups)
 {
-	struct stat st;
-
-	must(stat(DEVICE, &st) == 0);
-	must(setgroups(1, &st.st_gid) == 0);
+	must(setgroups(n, groups) == 0);
 	must(setresgid(65534, 65534, 65534) == 0);
 	must(setresuid(65534, 65534, 65534) == 0);
 }
@@ -830,7 +828,7 @@ static void use_right(void *arg)
 	int root = runtime_open_fd(public_name(right->mode)), fd = device_open(), err;
 
 	must(root >= 0 && fd >= 0);
-	become_nobody();
+	become_nobody(0, NULL);
 	must(bus_publish(root, "t", "") == right->publish);
 	must(bus_open(root, 0, 8, NULL) == right->subscribe);
 	err = runtime_open_of(fd, public_name(right->mode), 0);
@@ -878,8 +876,11 @@ static int parameter_set(const char *name, const char *value)
 static void exceed_memory(void *arg)
 {
 	int holder, fds[3];
+	struct stat st;
 
-	become_nobody();
+	/* of that which may open the device */
+	must(stat(DEVICE, &st) == 0);
+	become_nobody(1, &st.st_gid);
 	holder = runtime_create_fd(runtime_name(), 0);
 	must(holder >= 0);
 	for (int i = 0; i < 3; i++)
@@ -937,6 +938,10 @@ TEST_F(bus, depth_is_bounded)
 	ASSERT_EQ(0, parameter_set("max_bus_depth", "16"));
 	refused = bus_open(fd, 0, 17, NULL);
 	taken = bus_open(fd, 0, 0, NULL);
+	ASSERT_EQ(0, parameter_set("max_bus_depth", "16384"));
+	/* the hard bound holds as well */
+	ASSERT_EQ(0, parameter_set("max_bus_depth", "4294967295"));
+	EXPECT_EQ(-EINVAL, bus_open(self->fd, 0, MQSHM_BUS_DEPTH_MAX + 1, NULL));
 	ASSERT_EQ(0, parameter_set("max_bus_depth", "16384"));
 	EXPECT_EQ(-EINVAL, refused);
 	EXPECT_EQ(0, taken);

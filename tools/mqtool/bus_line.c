@@ -69,13 +69,14 @@ static void add_payload(struct json_object *o, const struct mqshm_bus_message *m
 static void show_json(const struct mqshm_bus_message *m)
 {
 	struct json_object *o = json_object_new_object();
+	char *topic = show_utf8(m->topic);
 
 	add(o, "number", m->number);
 	if (m->flags & MQSHM_BUS_LOST) {
 		add(o, "lost", m->lost);
 	} else {
 		add(o, "at_ns", m->at_ns);
-		json_object_object_add(o, "topic", json_object_new_string(m->topic));
+		json_object_object_add(o, "topic", json_object_new_string(topic));
 		add(o, "type", m->type);
 		add_payload(o, m);
 		add(o, "sender", m->sender);
@@ -87,6 +88,7 @@ static void show_json(const struct mqshm_bus_message *m)
 	}
 	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
+	free(topic);
 }
 
 /* "block amp1 (pid 146)", or "pid 146 (user)" */
@@ -108,7 +110,7 @@ static char *who(const struct mqshm_bus_message *m, const char *sender)
 static void show_text(const struct mqshm_bus_message *m, const char *sender)
 {
 	const char *payload = mqshm_bus_payload(m);
-	char *time, *from;
+	char *time, *from, *topic;
 
 	if (m->flags & MQSHM_BUS_LOST) {
 		printf("%llu messages were lost: read faster, or take --depth\n",
@@ -117,7 +119,8 @@ static void show_text(const struct mqshm_bus_message *m, const char *sender)
 	}
 	time = show_time_of_day(m->at_ns);
 	from = who(m, sender);
-	printf("%s  %s from %s", time, m->topic, from);
+	topic = show_name(m->topic);
+	printf("%s  %s from %s", time, topic, from);
 	if (m->type)
 		printf(", type %u", m->type);
 	if (is_text(payload, m->payload_bytes, true))
@@ -126,6 +129,7 @@ static void show_text(const struct mqshm_bus_message *m, const char *sender)
 		printf(": %u bytes\n", m->payload_bytes);
 	free(time);
 	free(from);
+	free(topic);
 }
 
 void bus_show(const struct mqshm_bus_message *m, const char *sender, bool json)
