@@ -60,6 +60,7 @@ static struct mqshm_client *client_new(struct mqshm_runtime *rt,
 				       const struct mqshm_client_join_args *args)
 {
 	struct mqshm_client *c;
+	unsigned int i;
 
 	c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
 	if (!c)
@@ -80,7 +81,10 @@ static struct mqshm_client *client_new(struct mqshm_runtime *rt,
 	mutex_init(&c->lock);
 	INIT_LIST_HEAD(&c->ports);
 	INIT_LIST_HEAD(&c->pending);
-	INIT_LIST_HEAD(&c->lease_node);
+	for (i = 0; i < MQSHM_POOLS_MAX; i++) {
+		INIT_LIST_HEAD(&c->waiters[i].node);
+		c->waiters[i].client = c;
+	}
 	INIT_LIST_HEAD(&c->mm_node);
 	init_waitqueue_head(&c->wq);
 	init_rwsem(&c->map_lock);

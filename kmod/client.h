@@ -20,6 +20,18 @@ struct mqshm_mm;
 struct mqshm_pool;
 
 /**
+ * struct mqshm_waiter - a client's place in line for buffers of a pool
+ * @node: in the waiters of the pool; protected by the pool's lock, as is @promised
+ * @client: constant
+ * @promised: a free buffer is kept for it
+ */
+struct mqshm_waiter {
+	struct list_head node;
+	struct mqshm_client *client;
+	bool promised;
+};
+
+/**
  * struct mqshm_client - an open file that has joined a runtime
  * @ref: the descriptor's, the runtime's until it is settled, and whoever looks
  * @rcu: looked up under RCU to be woken
@@ -58,10 +70,8 @@ struct mqshm_pool;
  * @polled: its descriptor was polled: rings that it gets later are armed for that;
  *	protected by @lock
  *
- * @lease_node: in the waiters of a pool, protected by that pool's lock
- * @promise: that pool, if a free buffer of it is kept for this client; written under
- *	that lock
- * @leasing: a LEASE of this client waits; only one may
+ * @waiters: by pool: its place in line there
+ * @leasing: a LEASE or WAIT of this client waits for buffers; only one may
  *
  * @wq: sleepers in WAIT, LEASE and poll
  * @wakeups: counts wakes; a sleeper that saw it move looks again
@@ -114,8 +124,7 @@ struct mqshm_client {
 	u64 synced_gen;
 	bool polled;
 
-	struct list_head lease_node;
-	struct mqshm_pool *promise;
+	struct mqshm_waiter waiters[MQSHM_POOLS_MAX];
 	atomic_t leasing;
 
 	wait_queue_head_t wq;

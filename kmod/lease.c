@@ -17,9 +17,9 @@
 static void promise_end_locked(struct mqshm_client *c, struct mqshm_pool *pool)
 {
 	lockdep_assert_held(&pool->lock);
-	if (READ_ONCE(c->promise) != pool)
+	if (!c->waiters[pool->index].promised)
 		return;
-	WRITE_ONCE(c->promise, NULL);
+	c->waiters[pool->index].promised = false;
 	pool->n_promised--;
 }
 
@@ -36,7 +36,7 @@ static int lease_one_locked(struct mqshm_client *c, struct mqshm_pool *pool,
 	u16 *hold;
 
 	lockdep_assert_held(&pool->lock);
-	if (pool->n_free <= pool->n_promised - (READ_ONCE(c->promise) == pool))
+	if (pool->n_free <= pool->n_promised - c->waiters[pool->index].promised)
 		return -EAGAIN;
 	i = pool->free[pool->n_free - 1];
 	buffer = pool->first + i;
@@ -79,10 +79,12 @@ static int lease_some_locked(struct mqshm_client *c, struct mqshm_pool *pool,
 
 static void waiter_add_locked(struct mqshm_client *c, struct mqshm_pool *pool)
 {
+	struct list_head *node = &c->waiters[pool->index].node;
+
 	lockdep_assert_held(&pool->lock);
-	if (!list_empty(&c->lease_node))
+	if (!list_empty(node))
 		return;
-	list_add_tail(&c->lease_node, &pool->waiters);
+	list_add_tail(node, &pool->waiters);
 	pool->n_waiters++;
 	WRITE_ONCE(*pool->wanted, pool->n_waiters);			/* [B3] */
 }
@@ -90,12 +92,13 @@ static void waiter_add_locked(struct mqshm_client *c, struct mqshm_pool *pool)
 /* Gives back a promise that was not taken up: to the next in line. */
 static void waiter_remove(struct mqshm_client *c, struct mqshm_pool *pool)
 {
+	struct list_head *node = &c->waiters[pool->index].node;
 	struct mqshm_wakes wakes;
 
 	mqshm_wakes_init(&wakes);
 	spin_lock(&pool->lock);
-	if (!list_empty(&c->lease_node)) {
-		list_del_init(&c->lease_node);
+	if (!list_empty(node)) {
+		list_del_init(node);
 		pool->n_waiters--;
 		WRITE_ONCE(*pool->wanted, pool->n_waiters);		/* [T6] */
 	}
@@ -193,16 +196,63 @@ static int lease_wait(struct mqshm_client *c, struct mqshm_pool *pool,
 	return ret;
 }
 
+/* NULL if there is none. */
+static struct mqshm_pool *pool_at(const struct mqshm_client *c, u32 index)
+{
+	if (index >= MQSHM_POOLS_MAX)
+		return NULL;
+	index = array_index_nospec(index, MQSHM_POOLS_MAX);
+	return smp_load_acquire(&c->rt->pools[index]);
+}
+
+/* From here on one of @pools (bits) is waited for; 0, -ENOENT, -ENOMEM or -EBUSY. */
+int mqshm_lease_begin(struct mqshm_client *c, unsigned long pools)
+{
+	const struct mqshm_pool *pool;
+	unsigned int i;
+	int ret;
+
+	for_each_set_bit(i, &pools, MQSHM_POOLS_MAX) {
+		pool = pool_at(c, i);
+		ret = pool ? lease_populate(c, pool) : -ENOENT;
+		if (ret)
+			return ret;
+	}
+	return atomic_cmpxchg(&c->leasing, 0, 1) ? -EBUSY : 0;
+}
+
+/* Takes from the first that has any; -EAGAIN: none has, and the client is in line. */
+int mqshm_lease_any(struct mqshm_client *c, unsigned long pools,
+		    struct mqshm_lease_args *args)
+{
+	unsigned int i;
+	int ret = -EAGAIN;
+
+	for_each_set_bit(i, &pools, MQSHM_POOLS_MAX) {
+		args->pool = i;
+		ret = lease_try(c, pool_at(c, i), args, true);
+		if (ret != -EAGAIN)
+			break;
+	}
+	return ret;
+}
+
+void mqshm_lease_end(struct mqshm_client *c, unsigned long pools)
+{
+	unsigned int i;
+
+	for_each_set_bit(i, &pools, MQSHM_POOLS_MAX)
+		waiter_remove(c, pool_at(c, i));
+	atomic_set(&c->leasing, 0);
+}
+
 int mqshm_lease(struct mqshm_client *c, struct mqshm_lease_args *args)
 {
-	struct mqshm_pool *pool = NULL;
+	struct mqshm_pool *pool = pool_at(c, args->pool);
 
 	args->out_count = 0;
 	if (!args->count || args->reserved)
 		return -EINVAL;
-	if (args->pool < MQSHM_POOLS_MAX)
-		pool = smp_load_acquire(&c->rt->pools[array_index_nospec(args->pool,
-							MQSHM_POOLS_MAX)]);
 	if (!pool)
 		return -ENOENT;
 	if (args->flags & MQSHM_LEASE_F_WAIT)

@@ -61,17 +61,17 @@ atomic64_t *mqshm_pool_w(const struct mqshm_pool *pool, u32 buffer)
 /* Promises what is free to those who wait, and has them woken. */
 void mqshm_pool_promise_locked(struct mqshm_pool *pool, struct mqshm_wakes *wakes)
 {
-	struct mqshm_client *c;
+	struct mqshm_waiter *waiter;
 
 	lockdep_assert_held(&pool->lock);
-	list_for_each_entry(c, &pool->waiters, lease_node) {
+	list_for_each_entry(waiter, &pool->waiters, node) {
 		if (pool->n_promised >= pool->n_free)
 			break;
-		if (c->promise)
+		if (waiter->promised)
 			continue;
-		WRITE_ONCE(c->promise, pool);				/* [T5] */
+		waiter->promised = true;				/* [T5] */
 		pool->n_promised++;
-		__set_bit(c->index, wakes->clients);
+		__set_bit(waiter->client->index, wakes->clients);
 	}
 }
 

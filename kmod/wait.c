@@ -189,28 +189,42 @@ static int wait_return(struct mqshm_client *c, struct mqshm_wait_args *args)
 	return ret;
 }
 
-/* @list is a copy that nobody else writes, as @args. */
-int mqshm_wait(struct mqshm_client *c, struct mqshm_wait_args *args,
-	       const struct mqshm_wait_port *list)
+/* Takes buffers that are wanted; 0 if there were any, or none are wanted: -EAGAIN. */
+static int wait_lease(struct mqshm_client *c, struct mqshm_wait_args *args)
 {
-	const struct wait w = { .args = args, .list = list };
-	int ret, seen;
+	struct mqshm_lease_args lease = { .count = MQSHM_BATCH_MAX };
+	int ret = mqshm_lease_any(c, args->pools, &lease);
 
-	if (args->ports > MQSHM_BATCH_MAX || args->count > MQSHM_BATCH_MAX || args->reserved)
-		return -EINVAL;
-	ret = wait_return(c, args);
 	if (ret)
 		return ret;
+	args->out_leased = lease.out_count;
+	args->out_pool = lease.pool;
+	memcpy(args->buffers, lease.buffers, lease.out_count * sizeof(u32));
+	return 0;
+}
+
+static int wait_all(struct mqshm_client *c, const struct wait *w)
+{
+	struct mqshm_wait_args *args = w->args;
+	int ret, seen, leased;
+
 	for (;;) {
 		/* before the look: what comes after it moves the count */
 		seen = atomic_read(&c->wakeups);
 		smp_rmb(); /* pairs with the lock that a waker passes before it counts */
+		leased = wait_lease(c, args);
+		if (leased && leased != -EAGAIN) {
+			ret = leased;
+			break;
+		}
 		ret = mqshm_client_enter(c);
 		if (ret)
 			return ret;
-		ret = wait_look(c, &w);
+		ret = wait_look(c, w);
+		if (!leased)
+			args->out_events |= MQSHM_WAIT_LEASED;
 		if (ret || args->out_events)
-			wait_disarm(c, &w);
+			wait_disarm(c, w);
 		mqshm_client_exit(c);					/* [M3] */
 		if (ret || args->out_events)
 			return ret;
@@ -219,9 +233,30 @@ int mqshm_wait(struct mqshm_client *c, struct mqshm_wait_args *args,
 			break;
 	}
 	if (!mqshm_client_enter(c)) {					/* [M4] */
-		wait_disarm(c, &w);
+		wait_disarm(c, w);
 		mqshm_client_exit(c);
 	}
+	return ret;
+}
+
+/* @list is a copy that nobody else writes, as @args. */
+int mqshm_wait(struct mqshm_client *c, struct mqshm_wait_args *args,
+	       const struct mqshm_wait_port *list)
+{
+	const struct wait w = { .args = args, .list = list };
+	int ret;
+
+	args->out_leased = 0;
+	if (args->ports > MQSHM_BATCH_MAX || args->count > MQSHM_BATCH_MAX)
+		return -EINVAL;
+	ret = wait_return(c, args);
+	if (ret || !args->pools)
+		return ret ? ret : wait_all(c, &w);
+	ret = mqshm_lease_begin(c, args->pools);
+	if (ret)
+		return ret;
+	ret = wait_all(c, &w);
+	mqshm_lease_end(c, args->pools);
 	return ret;
 }
 

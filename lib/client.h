@@ -66,6 +66,7 @@ struct client_turns {
  * @clock: time for timestamps
  * @spares: buffers in all magazines
  * @lease: LEASE in progress: what came is told from what is in a magazine already
+ * @wait: WAIT in progress, likewise
  * @refs: REF of the references dropped that the kernel has not been told of, for a
  *	client without a toggle; what it has done of it is known also after a longjmp
  * @changed: something changed that the program was not told yet
@@ -108,6 +109,7 @@ struct mqshm_client {
 	struct clock_cache clock;
 	uint32_t spares;
 	struct mqshm_lease_args lease;
+	struct mqshm_wait_args wait;
 	struct mqshm_ref_args refs;
 	bool changed;
 	uint32_t mail;
@@ -233,6 +235,8 @@ int mqshm_client_wait(struct mqshm_client *c, const struct client_wait *w, uint6
  * or -ETIMEDOUT, -EINTR, -ESHUTDOWN.
  */
 int mqshm_client_sleep(struct mqshm_client *c, const struct client_wait *w);
+/* Takes buffers of pools (bits) that have any, without a place in line. */
+void mqshm_client_try_pools(struct mqshm_client *c, uint32_t pools);
 /* Ends that sleep, or the next one. From any thread, and from a signal handler. */
 void mqshm_client_rouse(const struct mqshm_client *c);
 

@@ -253,6 +253,37 @@ uint32_t mqshm_pool_collect(const struct mqshm_client *c, uint32_t *buffers, uin
 	return got;
 }
 
+static bool buffer_among(const uint32_t *buffers, uint32_t n, uint32_t b)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		if (buffers[i] == b)
+			return true;
+	}
+	return false;
+}
+
+/* Also after a longjmp out of it: some may be in the magazine already. */
+void mqshm_pool_take_leased(struct mqshm_client *c)
+{
+	struct mqshm_wait_args *args = &c->wait;
+	uint32_t i, b;
+	struct pool *p;
+
+	if (args->out_leased && args->out_leased <= MQSHM_BATCH_MAX &&
+	    args->out_pool < c->n_pools) {
+		p = &c->pools[args->out_pool];
+		for (i = 0; i < args->out_leased && p->spare < p->spare_max; i++) {
+			b = args->buffers[i];
+			if (b - p->first < p->buffers && !buffer_among(p->magazine, p->spare, b))
+				magazine_add(c, p, b);
+		}
+	}
+	proto_barrier();
+	args->out_leased = 0;
+}
+
 /* The first @n of the magazine, which were put there first. */
 static void magazine_return(struct mqshm_client *c, struct pool *p, uint32_t n)
 {
@@ -299,17 +330,6 @@ void mqshm_pool_return_all(struct mqshm_client *c)
 		r = mqshm_client_ioctl(c, MQSHM_IOC_RETURN, &args);
 		mqshm_pool_forget(c, r == -EINVAL);
 	}
-}
-
-static bool buffer_among(const uint32_t *buffers, uint32_t n, uint32_t b)
-{
-	uint32_t i;
-
-	for (i = 0; i < n; i++) {
-		if (buffers[i] == b)
-			return true;
-	}
-	return false;
 }
 
 /*
@@ -362,6 +382,7 @@ void mqshm_pool_recover(struct mqshm_client *c)
 		magazine_recover(c, &c->pools[i]);
 		c->spares += c->pools[i].spare;
 	}
+	mqshm_pool_take_leased(c);
 	if (!args->out_count)
 		return;
 	/* leased into an empty magazine, and none of it handed out yet */

@@ -65,6 +65,8 @@ void mqshm_pool_return_wanted(struct mqshm_client *c);
 void mqshm_pool_return_all(struct mqshm_client *c);
 /* Fills @buffers with at most @n spares, for WAIT; then forgets those it took. */
 uint32_t mqshm_pool_collect(const struct mqshm_client *c, uint32_t *buffers, uint32_t n);
+/* To the magazine: what a WAIT leased. */
+void mqshm_pool_take_leased(struct mqshm_client *c);
 void mqshm_pool_forget(struct mqshm_client *c, bool refused);
 
 /* After a longjmp out of a call: each magazine has what is spare, each once; what was

@@ -115,28 +115,30 @@ static int wait_fill(struct mqshm_client *c, const struct client_wait *w,
 	return r;
 }
 
-/* Sleeps once; the magazines go back in the same call. */
+/* Sleeps once; the magazines go back in the same call, and what is leased comes. */
 static int doze(struct mqshm_client *c, const struct client_wait *w)
 {
-	struct mqshm_wait_args args;
+	struct mqshm_wait_args *args = &c->wait;
 	int r;
 
 	if (c->spares > MQSHM_BATCH_MAX)
 		mqshm_pool_return_all(c);
-	memset(&args, 0, sizeof(args));
-	args.size = sizeof(args);
-	args.gen = c->known_gen;
-	args.deadline_ns = clock_kernel_deadline(w->deadline_ns);
-	r = wait_fill(c, w, &args);
+	memset(args, 0, sizeof(*args));
+	args->size = sizeof(*args);
+	args->gen = c->known_gen;
+	args->deadline_ns = clock_kernel_deadline(w->deadline_ns);
+	args->pools = w->pools;
+	r = wait_fill(c, w, args);
 	if (r)
 		return r;
-	args.count = mqshm_pool_collect(c, args.buffers, MQSHM_BATCH_MAX);
-	r = mqshm_client_ioctl(c, MQSHM_IOC_WAIT, &args);
+	args->count = mqshm_pool_collect(c, args->buffers, MQSHM_BATCH_MAX);
+	r = mqshm_client_ioctl(c, MQSHM_IOC_WAIT, args);
 	c->clock.stale = true;
 	if (c->spares)
-		mqshm_pool_forget(c, r == -EINVAL && args.count);
+		mqshm_pool_forget(c, r == -EINVAL && args->count);
+	mqshm_pool_take_leased(c);
 	/* A spare that is none any more is forgotten now: once more. */
-	return r == -EINVAL && args.count ? 0 : r;
+	return r == -EINVAL && args->count ? 0 : r;
 }
 
 static int wait_ready(struct mqshm_client *c, const struct client_wait *w, uint64_t *ready)
@@ -172,32 +174,38 @@ static int wait_ready(struct mqshm_client *c, const struct client_wait *w, uint6
 	}
 }
 
-/* What the kernel has no word for is looked at this often. */
-#define LOOK_NS	1000000
-
 int mqshm_client_sleep(struct mqshm_client *c, const struct client_wait *w)
 {
-	struct client_wait now = *w;
-	uint64_t next = mqshm_now_ns() + LOOK_NS;
 	uint32_t pools;
 	int r = client_enter(c);
 
 	if (r)
 		return r;
-	if (w->pools && next < w->deadline_ns)
-		now.deadline_ns = next;
 	r = mqshm_client_publish(c);
+	/* a pool that was never used is mapped before its buffers come */
+	for (pools = w->pools; pools && !r; pools &= pools - 1) {
+		struct pool *p = &c->pools[__builtin_ctz(pools)];
+
+		r = p->w ? 0 : mqshm_pool_map(c, p);
+	}
 	if (!r && __atomic_load_n(c->gen, __ATOMIC_ACQUIRE) == c->known_gen && /* [G4] */
-	    !spin_if_it_pays(c, &now))
-		r = doze(c, &now);
-	for (pools = w->pools; pools; pools &= pools - 1) {
+	    !spin_if_it_pays(c, w))
+		r = doze(c, w);
+	client_leave(c);
+	return r;
+}
+
+void mqshm_client_try_pools(struct mqshm_client *c, uint32_t pools)
+{
+	if (client_enter(c))
+		return;
+	for (; pools; pools &= pools - 1) {
 		struct pool *p = &c->pools[__builtin_ctz(pools)];
 
 		if (!p->spare)
 			mqshm_pool_lease(c, p, false, 0);
 	}
 	client_leave(c);
-	return r;
 }
 
 int mqshm_client_wait(struct mqshm_client *c, const struct client_wait *w, uint64_t *ready)

@@ -209,7 +209,7 @@
 	STRUCT(mqshm_wait_port, 8) \
 	FIELD(mqshm_wait_port, port, 0, 4) \
 	FIELD(mqshm_wait_port, known, 4, 4) \
-	STRUCT(mqshm_wait_args, 576) \
+	STRUCT(mqshm_wait_args, 584) \
 	FIELD(mqshm_wait_args, size, 0, 4) \
 	FIELD(mqshm_wait_args, flags, 4, 4) \
 	FIELD(mqshm_wait_args, gen, 8, 8) \
@@ -223,7 +223,9 @@
 	FIELD(mqshm_wait_args, buffers, 304, 256) \
 	FIELD(mqshm_wait_args, list, 560, 8) \
 	FIELD(mqshm_wait_args, list_count, 568, 4) \
-	FIELD(mqshm_wait_args, reserved, 572, 4) \
+	FIELD(mqshm_wait_args, pools, 572, 4) \
+	FIELD(mqshm_wait_args, out_leased, 576, 4) \
+	FIELD(mqshm_wait_args, out_pool, 580, 4) \
 	STRUCT(mqshm_record, 8) \
 	FIELD(mqshm_record, kind, 0, 4) \
 	FIELD(mqshm_record, bytes, 4, 4) \

@@ -151,6 +151,61 @@ TEST_F(wait_list, end_behind_known)
 	EXPECT_EQ(0, wait_for(self->client, self->list, PORTS, &w));
 }
 
+static int give_back(int fd, const struct mqshm_wait_args *w)
+{
+	struct mqshm_return_args r = ARGS(return, .count = w->out_leased);
+
+	memcpy(r.buffers, w->buffers, w->out_leased * sizeof(r.buffers[0]));
+	return command(fd, MQSHM_IOC_RETURN, &r);
+}
+
+/* WAIT for buffers of pools (bits), beside the ports. */
+static int wait_for_pools(int fd, __u32 pools, const struct mqshm_wait_port *list,
+			  struct mqshm_wait_args *w)
+{
+	struct mqshm_client_sync_args sync;
+	int err = client_sync(fd, &sync);
+
+	*w = (struct mqshm_wait_args) ARGS(wait, .gen = sync.out_gen, .deadline_ns = after_ms(50),
+					   .list = (uintptr_t)list, .list_count = PORTS,
+					   .pools = pools);
+	w->out_leased = POISON32;
+	w->out_pool = POISON32;
+	return err ? err : command(fd, MQSHM_IOC_WAIT, w);
+}
+
+TEST_F(wait_list, for_buffers_too)
+{
+	struct mqshm_wait_args w, all;
+	struct mqshm_lease_args l;
+
+	ASSERT_EQ(1, pool_create(self->fd, "larger", 128, 8, NULL));
+	/* an eighth of the pool at a time, of the first that has any */
+	ASSERT_EQ(0, wait_for_pools(self->client, 2, self->list, &w));
+	EXPECT_EQ(MQSHM_WAIT_LEASED, w.out_events);
+	EXPECT_EQ(1, w.out_leased);
+	EXPECT_EQ(1, w.out_pool);
+	EXPECT_EQ(0, give_back(self->client, &w));
+	ASSERT_EQ(0, wait_for_pools(self->client, 3, self->list, &w));
+	EXPECT_EQ(2, w.out_leased);
+	EXPECT_EQ(0, w.out_pool);
+	EXPECT_EQ(0, give_back(self->client, &w));
+	while (!lease(self->client, 1, 1, &l))
+		all.buffers[0] = l.buffers[0];
+	EXPECT_EQ(-ETIMEDOUT, wait_for_pools(self->client, 2, self->list, &w));
+	EXPECT_EQ(0, w.out_leased);
+	ASSERT_EQ(0, push_message(&self->source));
+	EXPECT_EQ(0, wait_for_pools(self->client, 2, self->list, &w));
+	EXPECT_EQ(MQSHM_WAIT_READY, w.out_events);
+	EXPECT_EQ(0, w.out_leased);
+	/* it is in no line any more, and has no promise */
+	all.out_leased = 1;
+	ASSERT_EQ(0, give_back(self->client, &all));
+	EXPECT_EQ(0, lease(mqshm_client_fd(self->source.client), 1, 1, &l));
+	EXPECT_EQ(-ENOENT, wait_for_pools(self->client, 4, self->list, &w));
+	EXPECT_EQ(-ENOENT, wait_for_pools(self->client, 1U << 31, self->list, &w));
+}
+
 static void push_later(void *arg)
 {
 	struct node n;

@@ -13,6 +13,9 @@
 /* Messages taken and calls of work before others have a turn. */
 #define BUDGET	64
 
+/* Steps without a sleep before buffers that somebody waits for are tried for. */
+#define BUSY	16
+
 /**
  * struct task - a fiber, and what it waits for
  * @next: of the scheduler's
@@ -41,6 +44,7 @@ struct task {
  * @known: array with room for @room: messages known of each
  * @room: enough for the ports of all tasks that wait
  * @n_ports: those of all tasks that wait
+ * @busy: steps since the thread has slept
  * @error: why the thread could not sleep, for all who wait
  */
 struct scheduler {
@@ -54,6 +58,7 @@ struct scheduler {
 	uint32_t *known;
 	size_t room;
 	size_t n_ports;
+	unsigned int busy;
 	int error;
 };
 
@@ -206,6 +211,23 @@ static void sleep_for_all(struct scheduler *s)
 		s->error = 0;
 }
 
+/*
+ * Who waits for a buffer is in line only while the thread sleeps. If others keep it
+ * from that, it is tried now and then.
+ */
+static void try_for_buffers(struct scheduler *s)
+{
+	struct task *task;
+	uint32_t pools = 0;
+
+	if (++s->busy % BUSY)
+		return;
+	for (task = s->tasks; task; task = task->next)
+		pools |= task->waits ? task->waits->pools : 0;
+	if (pools)
+		mqshm_client_try_pools(s->client, pools);
+}
+
 int mqshm_scheduler_step(struct scheduler *s)
 {
 	struct mqshm_client *c = s->client;
@@ -218,7 +240,9 @@ int mqshm_scheduler_step(struct scheduler *s)
 	ran = round_run(s);
 	s->error = 0;
 	/* who roused it wants to be heard before the next sleep */
-	if (!ran && c->syncs == s->syncs)
+	if (ran)
+		try_for_buffers(s);
+	else if (c->syncs == s->syncs)
 		sleep_for_all(s);
 	s->syncs = c->syncs;
 	return s->tasks || client_alive(c) ? 0 : -ESHUTDOWN;

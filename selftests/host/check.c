@@ -156,17 +156,17 @@ static void check_depot(struct tally *t, struct mqshm_pool *pool)
 }
 
 /*
- * Free buffers are promised to clients that wait for one, at most one to each. Who
+ * Free buffers are promised to clients that wait for one, at most one of a pool to each. Who
  * is about to give up, or to take it, still stands in the line.
  */
 static void check_promises(struct tally *t, struct mqshm_pool *pool)
 {
-	struct mqshm_client *c;
+	struct mqshm_waiter *waiter;
 	u32 waiting = 0, promised = 0;
 
-	list_for_each_entry(c, &pool->waiters, lease_node) {
+	list_for_each_entry(waiter, &pool->waiters, node) {
 		waiting++;
-		promised += c->promise == pool;
+		promised += waiter->promised;
 	}
 	if (promised != pool->n_promised || promised > pool->n_free)
 		fault(t, "pool %s: %u buffers promised to %u clients, %u free", pool->name,

@@ -952,6 +952,7 @@ struct mqshm_kick_args {
 
 #define MQSHM_WAIT_CHANGED	(1U << 0)	/* gen differs */
 #define MQSHM_WAIT_READY	(1U << 1)	/* a port is ready */
+#define MQSHM_WAIT_LEASED	(1U << 2)	/* buffers were leased */
 
 #define MQSHM_WAIT_PORTS_MAX	4096
 
@@ -968,7 +969,7 @@ struct mqshm_wait_port {
 
 /**
  * struct mqshm_wait_args - MQSHM_IOC_WAIT: give buffers back and sleep until a
- *	port is ready
+ *	port is ready, or a pool has a free buffer
  * @size: of this struct
  * @flags: 0
  * @gen: gen word that the client knows
@@ -981,14 +982,17 @@ struct mqshm_wait_port {
  *	message, or a ring that ended, died or was taken away; an output of which
  *	no ring is full
  * @port_array: ports of this client
- * @buffers: buffers to give back, as in MQSHM_IOC_RETURN
+ * @buffers: buffers to give back, as in MQSHM_IOC_RETURN; then those leased
  * @list: address of struct mqshm_wait_port[@list_count]: ports besides those; quick
  *	if they come in the order in which they were made
  * @list_count: at most MQSHM_WAIT_PORTS_MAX
- * @reserved: 0
+ * @pools: bits of pools: buffers of one of these are leased, as by MQSHM_IOC_LEASE, as
+ *	soon as there are any; meanwhile the client is in line for each
+ * @out_leased: how many were, also on errors
+ * @out_pool: their pool
  *
- * Errors: ETIMEDOUT, EINTR, ENOENT (no such port), EINVAL (as RETURN; then it
- * does not sleep).
+ * Errors: ETIMEDOUT, EINTR, ENOENT (no such port or pool), EINVAL (as RETURN; then it
+ * does not sleep), EBUSY (another call of this client waits for buffers), ENOMEM.
  */
 struct mqshm_wait_args {
 	__u32 size;
@@ -1004,7 +1008,9 @@ struct mqshm_wait_args {
 	__u32 buffers[MQSHM_BATCH_MAX];
 	__u64 list;
 	__u32 list_count;
-	__u32 reserved;
+	__u32 pools;
+	__u32 out_leased;
+	__u32 out_pool;
 };
 
 #define MQSHM_IOC_INFO			_IO(MQSHM_IOC_TYPE, 0x00)
