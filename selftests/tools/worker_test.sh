@@ -63,6 +63,10 @@ after=$(calls) i=0
 while before=$after && sleep 1 && after=$(calls) && [ "$before" != "$after" ] && [ $i -lt 20 ]; do i=$((i + 1)); done
 same "$before" "$after" 'calls and sleeps of its clients'
 
+test_case 'what its blocks wait for is told'
+same '["a","b","c","d"]' "$(numbers '[.blocks[] | select(.stats.work_count == 0 and .stats.work_ns == 0 and
+	.stats.waits == "input" and .stats.waits_since_ns > 0) | .name] | sort')" 'blocks that wait for input'
+
 test_case 'one block is stopped, then all'
 want 0 -- mqtool stop --block c
 same '["a","b","d"]' "$(numbers '[.blocks[].name] | sort')" 'blocks'
