@@ -561,6 +561,7 @@ struct mqshm_id_args {
 #define MQSHM_BUS_PAYLOAD_MAX	4096	/* bytes */
 #define MQSHM_BUS_PREFIXES_MAX	16	/* of a subscriber */
 #define MQSHM_BUS_DEPTH_DEFAULT	1024U
+#define MQSHM_BUS_DEPTH_MAX	(1U << 16)	/* hard bound of a queue; a module parameter is lower */
 
 /**
  * struct mqshm_bus_open_args - MQSHM_IOC_BUS_OPEN: make this descriptor, which is
