@@ -254,6 +254,7 @@ static int connect_policy(const struct mqshm_connect_args *args, u32 *policy)
 	static const u32 policies[] = {
 		[MQSHM_POLICY_BLOCK] = 0,
 		[MQSHM_POLICY_DROP_NEWEST] = MQSHM_RING_DROP_NEWEST,
+		[MQSHM_POLICY_DROP_OLDEST] = MQSHM_RING_DROP_OLDEST,
 	};
 	bool persistent = args->flags & MQSHM_CONNECT_F_PERSISTENT;
 	bool keep = args->flags & MQSHM_CONNECT_F_KEEP;

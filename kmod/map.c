@@ -98,7 +98,10 @@ static struct mqshm_region *map_find_ring(struct mqshm_client *c, unsigned int w
 	conn = mqshm_conn_lookup(c->rt, which);
 	if (conn && (mqshm_conn_has_end(conn, c, MQSHM_DIR_IN) ||
 		     mqshm_conn_has_end(conn, c, MQSHM_DIR_OUT))) {
-		*writable = mqshm_conn_has_end(conn, c, dir);
+		/* the cursor of a ring that drops the oldest is its producer's as well */
+		*writable = mqshm_conn_has_end(conn, c, dir) ||
+			    (what == MQSHM_MMAP_CONSUMER &&
+			     conn->policy & MQSHM_RING_DROP_OLDEST);
 		region = dir == MQSHM_DIR_OUT ? conn->producer : conn->consumer;
 		if (!kref_get_unless_zero(&region->ref))
 			region = ERR_PTR(-ENOENT);

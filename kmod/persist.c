@@ -47,19 +47,19 @@ static bool both_gone(const struct mqshm_conn *conn)
 }
 
 /*
- * Whether end @dir, which its client lets go of, may wait for a successor. A consumer
- * that is done with the ring (@for_good) leaves nothing for one.
+ * Whether end @dir, which its client lets go of, may wait for a successor. A client that
+ * is done with the ring, and not with the block (@for_good), leaves nothing for one.
  */
 bool mqshm_persist_may_wait(const struct mqshm_conn *conn, unsigned int dir, bool for_good)
 {
 	u32 flags = READ_ONCE(*conn->flags);
 
 	lockdep_assert_held(&conn->rt->lock);
-	if (!is_persistent(conn) || flags & MQSHM_RING_CLOSED)
+	if (!is_persistent(conn) || for_good || flags & MQSHM_RING_CLOSED)
 		return false;
 	if (dir == MQSHM_DIR_OUT)
 		return !(flags & MQSHM_RING_EOF);
-	return conn->policy & MQSHM_RING_KEEP && !for_good;
+	return conn->policy & MQSHM_RING_KEEP;
 }
 
 /* Looks again when the first of those that are kept has waited long enough. */
@@ -85,6 +85,7 @@ u64 mqshm_persist_wait(struct mqshm_conn *conn, unsigned int dir, struct mqshm_w
 	struct mqshm_ring_consumer *consumer = mqshm_ring_consumer(conn);
 	struct mqshm_end *end = &conn->end[dir];
 	u32 flags;
+	u64 now;
 
 	lockdep_assert_held(&conn->rt->lock);
 	spin_lock(&conn->lock);
@@ -94,7 +95,7 @@ u64 mqshm_persist_wait(struct mqshm_conn *conn, unsigned int dir, struct mqshm_w
 	} else {
 		flags = (flags | MQSHM_RING_KEPT) & ~MQSHM_RING_SLEEPING;
 		/* [S15] what the dead consumer did not tell any more */
-		smp_store_release(&consumer->head, READ_ONCE(consumer->phead));
+		smp_store_release(&consumer->head, mqshm_ring_cursor(conn));
 	}
 	/* [S7] the kernel wrote the last of what was pushed, or the client did before */
 	smp_store_release(conn->flags, flags);
@@ -107,7 +108,8 @@ u64 mqshm_persist_wait(struct mqshm_conn *conn, unsigned int dir, struct mqshm_w
 	spin_unlock(&conn->lock);
 	if (dir == MQSHM_DIR_OUT)
 		return 0;
-	conn->keep_until_ns = conn->keep_ns == U64_MAX ? U64_MAX : ktime_get_ns() + conn->keep_ns;
+	now = ktime_get_ns();
+	conn->keep_until_ns = conn->keep_ns < U64_MAX - now ? now + conn->keep_ns : U64_MAX;
 	keep_schedule(conn->rt);
 	return mqshm_ring_queued(conn);
 }
@@ -142,18 +144,25 @@ static void end_take(struct mqshm_conn *conn, unsigned int dir, struct mqshm_por
 	conn_complete(conn, wakes);
 }
 
-/* The port that end @dir is for, if its block is there and is who it has to be. */
-static struct mqshm_port *end_find_port(struct mqshm_conn *conn, unsigned int dir)
+/* The port of @block that end @dir is for, if that is the block and is who it has to be. */
+static struct mqshm_port *end_port_in(struct mqshm_conn *conn, unsigned int dir,
+				      struct mqshm_block *block)
 {
 	struct mqshm_end *end = &conn->end[dir];
-	struct mqshm_block *block = mqshm_block_find(conn->rt, end->block_name);
 	struct mqshm_port *port;
 
-	if (!block || READ_ONCE(block->client->dead) ||
+	if (strcmp(end->block_name, block->name) || READ_ONCE(block->client->dead) ||
 	    !uid_eq(block->client->uid, end->uid))
 		return NULL;
 	port = mqshm_block_find_port(block, end->port_name);
 	return port && port->direction == dir ? port : NULL;
+}
+
+static struct mqshm_port *end_find_port(struct mqshm_conn *conn, unsigned int dir)
+{
+	struct mqshm_block *block = mqshm_block_find(conn->rt, conn->end[dir].block_name);
+
+	return block ? end_port_in(conn, dir, block) : NULL;
 }
 
 /* Both ends are gone: begins anew, if both blocks are there. */
@@ -162,7 +171,7 @@ static void conn_revive(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 	struct mqshm_ring_consumer *consumer = mqshm_ring_consumer(conn);
 	struct mqshm_port *out = end_find_port(conn, MQSHM_DIR_OUT);
 	struct mqshm_port *in = end_find_port(conn, MQSHM_DIR_IN);
-	u64 tail = READ_ONCE(mqshm_ring_producer(conn)->tail);
+	u64 tail = READ_ONCE(mqshm_ring_producer(conn)->tail) & MQSHM_CURSOR_MASK;
 
 	if (!in || !out)
 		return;
@@ -191,8 +200,8 @@ void mqshm_persist_block_came(struct mqshm_block *block, struct mqshm_wakes *wak
 		if (!is_persistent(conn))
 			continue;
 		for (dir = MQSHM_DIR_IN; dir <= MQSHM_DIR_OUT; dir++) {
-			port = end_find_port(conn, dir);
-			if (!port || port->block != block)
+			port = end_port_in(conn, dir, block);
+			if (!port)
 				continue;
 			if (conn->end[dir].state == MQSHM_END_AWAY)
 				end_take(conn, dir, port, wakes);

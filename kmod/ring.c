@@ -43,7 +43,7 @@ bool mqshm_ring_peek(const struct mqshm_conn *conn, u64 cursor, u64 *slot)
 /* Messages that are there, looking at no more than @most. */
 u32 mqshm_ring_count(const struct mqshm_conn *conn, u32 most)
 {
-	u64 phead = READ_ONCE(mqshm_ring_consumer(conn)->phead), slot;
+	u64 phead = mqshm_ring_cursor(conn), slot;
 	u32 n = 0;
 
 	most = min_t(u64, most, 1ULL << conn->shift);
@@ -68,7 +68,7 @@ bool mqshm_ring_has_room(const struct mqshm_conn *conn)
 /* For people. */
 u32 mqshm_ring_queued(const struct mqshm_conn *conn)
 {
-	u64 phead = READ_ONCE(mqshm_ring_consumer(conn)->phead);
+	u64 phead = mqshm_ring_cursor(conn);
 	u64 tail = READ_ONCE(mqshm_ring_producer(conn)->tail);
 
 	return (s64)(tail - phead) < 0 ? 0 : min_t(u64, tail - phead, 1ULL << conn->shift);
@@ -115,8 +115,32 @@ void mqshm_ring_wake_locked(struct mqshm_conn *conn, unsigned int dir,
 }
 
 /*
+ * The kernel pops: phead is its own, under the ring lock, unless the producer of a ring
+ * that drops takes out the oldest at the same time. Then it may come too late, and has
+ * to look again.
+ */
+static bool cursor_advance(struct mqshm_conn *conn, u64 phead)
+{
+	u64 *cell = &mqshm_ring_consumer(conn)->phead, next;
+
+	if (!(conn->policy & MQSHM_RING_DROP_OLDEST)) {
+		WRITE_ONCE(*cell, phead + 1);				/* [N2] */
+		return true;
+	}
+	/* not into the toggles, whatever a client wrote */
+	next = (phead & ~MQSHM_CURSOR_MASK) | ((phead + 1) & MQSHM_CURSOR_MASK);
+	return cmpxchg(cell, phead, next) == phead;			/* [N2] */
+}
+
+/* Where the consumer is, or was. */
+u64 mqshm_ring_cursor(const struct mqshm_conn *conn)
+{
+	return READ_ONCE(mqshm_ring_consumer(conn)->phead) & MQSHM_CURSOR_MASK;
+}
+
+/*
  * Empties a ring whose consumer's end is gone, and says how many messages there
- * were. The kernel is the consumer now: phead is its own, under the ring lock.
+ * were.
  */
 u64 mqshm_ring_drain(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 {
@@ -134,10 +158,12 @@ u64 mqshm_ring_drain(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 		spin_lock(&conn->lock);
 		for (; chunk; chunk--) {
 			phead = READ_ONCE(consumer->phead);
-			more = mqshm_ring_peek(conn, phead, &slot);	/* [N1] */
+			more = mqshm_ring_peek(conn, phead & MQSHM_CURSOR_MASK,
+					       &slot);			/* [N1] */
 			if (!more)
 				break;
-			WRITE_ONCE(consumer->phead, phead + 1);		/* [N2] */
+			if (!cursor_advance(conn, phead))
+				continue;
 			drained++;
 			pool = mqshm_pool_of(conn->rt, MQSHM_SLOT_BUFFER(slot));
 			if (pool)
@@ -146,7 +172,7 @@ u64 mqshm_ring_drain(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 			else
 				mqshm_runtime_taint(conn->rt);
 		}
-		smp_store_release(&consumer->head, READ_ONCE(consumer->phead)); /* [N3] */
+		smp_store_release(&consumer->head, mqshm_ring_cursor(conn)); /* [N3] */
 		spin_unlock(&conn->lock);
 		mqshm_batch_put(&batch);
 		cond_resched();

@@ -19,6 +19,7 @@ bool mqshm_ring_peek(const struct mqshm_conn *conn, u64 cursor, u64 *slot);
 u32 mqshm_ring_count(const struct mqshm_conn *conn, u32 most);
 bool mqshm_ring_has_message(const struct mqshm_conn *conn);
 bool mqshm_ring_has_room(const struct mqshm_conn *conn);
+u64 mqshm_ring_cursor(const struct mqshm_conn *conn);
 u32 mqshm_ring_queued(const struct mqshm_conn *conn);
 void mqshm_ring_arm(struct mqshm_conn *conn, unsigned int dir, unsigned int sleeper);
 void mqshm_ring_disarm(struct mqshm_conn *conn, unsigned int dir, unsigned int sleeper);

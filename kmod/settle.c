@@ -44,9 +44,15 @@ static bool push_committed(struct mqshm_conn *conn, unsigned int par)
 	return true;
 }
 
-static bool pop_committed(struct mqshm_conn *conn, unsigned int par)
+/* A pop, or the drop of its producer, moved phead; both may have, in a ring that drops. */
+static bool cursor_moved(struct mqshm_conn *conn, unsigned int op, unsigned int par)
 {
-	return (READ_ONCE(mqshm_ring_consumer(conn)->phead) & 1) != par; /* [S4] */
+	u64 phead = READ_ONCE(mqshm_ring_consumer(conn)->phead);
+
+	if (!(conn->policy & MQSHM_RING_DROP_OLDEST))
+		return (phead & 1) != par;				/* [S4] */
+	/* [S18] */
+	return !!(phead & (op == MQSHM_OP_POP ? MQSHM_CURSOR_POP : MQSHM_CURSOR_DROP)) != par;
 }
 
 static bool toggle_flipped(struct mqshm_client *c, struct mqshm_pool *pool, u32 buffer,
@@ -70,19 +76,19 @@ static bool intent_resolve(struct mqshm_client *c, u64 intent)
 	struct mqshm_conn *conn;
 	bool committed;
 
-	if (op < MQSHM_OP_PUSH || op > MQSHM_OP_RELEASE || !pool)
+	if (op < MQSHM_OP_PUSH || op > MQSHM_OP_DROP || !pool)
 		return false;
 	hold = mqshm_client_hold(c, buffer);
 	if (!hold)
 		return false;
 
-	if (op == MQSHM_OP_PUSH || op == MQSHM_OP_POP) {
+	if (op == MQSHM_OP_PUSH || op == MQSHM_OP_POP || op == MQSHM_OP_DROP) {
 		conn = mqshm_conn_of(c, MQSHM_INTENT_RING(intent),
-				     op == MQSHM_OP_PUSH ? MQSHM_DIR_OUT : MQSHM_DIR_IN);
-		if (!conn)
+				     op == MQSHM_OP_POP ? MQSHM_DIR_IN : MQSHM_DIR_OUT);
+		if (!conn || (op == MQSHM_OP_DROP && !(conn->policy & MQSHM_RING_DROP_OLDEST)))
 			return false;
 		committed = op == MQSHM_OP_PUSH ? push_committed(conn, par) :
-						  pop_committed(conn, par);
+						  cursor_moved(conn, op, par);
 	} else {
 		if (c->index >= MQSHM_TOGGLES)
 			return false;

@@ -17,7 +17,8 @@
 /* Nobody waits for room in a ring that drops, or is woken for it. */
 static bool end_never_waits(const struct mqshm_conn *conn, unsigned int dir)
 {
-	return dir == MQSHM_DIR_OUT && conn->policy & MQSHM_RING_DROP_NEWEST;
+	return dir == MQSHM_DIR_OUT &&
+	       conn->policy & (MQSHM_RING_DROP_NEWEST | MQSHM_RING_DROP_OLDEST);
 }
 
 /* Whether the owner of the end should look at the ring. */

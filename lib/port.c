@@ -44,6 +44,28 @@ static size_t port_room(struct mqshm_port *p, size_t need)
 	return room;
 }
 
+/*
+ * Makes room in a full ring that drops the oldest. Not if what that says cannot be: then
+ * it drops the newest.
+ */
+static void ring_drop_oldest(struct mqshm_port *p, struct ring *k)
+{
+	struct mqshm_client *c = p->client;
+	uint64_t word, slot;
+	struct pool *pool;
+	uint32_t b;
+
+	if (!proto_is_full(&k->tx, &word, &slot))			/* [Q1] */
+		return;
+	b = MQSHM_SLOT_BUFFER(slot);
+	pool = client_pool(c, b);
+	if (!pool || !proto_drop(&c->cells, &k->tx, word, b))
+		return;
+	mqshm_buffer_drop(c, pool, b);
+	proto_bump(*k->tx.dropped, 1);
+	p->overrun = true;
+}
+
 /* How many rings get the next message; those that drop and are full are passed over. */
 __attribute__((noinline)) static size_t port_choose(struct mqshm_port *p)
 {
@@ -52,6 +74,8 @@ __attribute__((noinline)) static size_t port_choose(struct mqshm_port *p)
 	for (i = 0; i < p->n_rings; i++) {
 		struct ring *k = p->rings[i];
 
+		if (k->swaps && !proto_room(&k->tx, 1))
+			ring_drop_oldest(p, k);
 		k->passed_over = k->drops && !proto_room(&k->tx, 1);
 		takers += !k->passed_over;
 	}
@@ -309,6 +333,29 @@ static inline int ring_pop(struct mqshm_client *c, struct ring *k,
 	return 1;
 }
 
+/* The same for a ring whose producer may take the message away meanwhile. */
+__attribute__((noinline)) static int ring_pop_word(struct mqshm_client *c, struct ring *k,
+						   struct mqshm_buffer *out)
+{
+	const struct pool *pool;
+	uint64_t word, d;
+	uint32_t b;
+
+	do {
+		if (!proto_peek_word(&k->rx, &word, &d))		/* [O1] */
+			return 0;
+		b = MQSHM_SLOT_BUFFER(d);
+		pool = client_pool(c, b);
+		if (!pool)
+			return mqshm_pool_known(c, b) ? -ENOMEM : -EPROTO;
+		if (MQSHM_SLOT_USER(d) > pool->buffer_bytes)
+			return -EPROTO;
+	} while (!proto_pop_word(&c->cells, &k->rx, word, b));		/* [O9] */
+	out->number = b;
+	out->length = MQSHM_SLOT_USER(d);
+	return 1;
+}
+
 /* Up to @n messages of the rings in turn; 0 if there are none. */
 static inline ssize_t pop_rings(struct mqshm_port *p, struct mqshm_buffer *out, size_t n)
 {
@@ -317,7 +364,8 @@ static inline ssize_t pop_rings(struct mqshm_port *p, struct mqshm_buffer *out, 
 
 	while (got < n && idle < p->n_rings) {
 		struct ring *k = p->rings[p->turn];
-		int r = ring_pop(c, k, &out[got]);
+		int r = unlikely(k->swaps) ? ring_pop_word(c, k, &out[got]) :
+					     ring_pop(c, k, &out[got]);
 
 		if (likely(r > 0)) {
 			proto_bump(p->bytes, out[got].length);
@@ -395,7 +443,7 @@ bool mqshm_port_look(struct mqshm_port *p)
 		struct ring *k = p->rings[i];
 		uint64_t d;
 
-		if (proto_peek(&k->rx, &d))			/* [O1] */
+		if (ring_peek(k, &d))				/* [O1] */
 			return true;
 		if (!(proto_rx_flags(&k->rx) & RING_ENDS))	/* [O8] */
 			i++;

@@ -35,6 +35,20 @@
  *   hold[b] = h + n           [D4]      ;;
  *                                       hold[b] = h - 1              [R4]
  *
+ *   pop of a ring that drops the      drop: the ring is full, and its
+ *   oldest: both ends move phead       oldest message is taken out
+ *
+ *   c = LOAD phead                      c = LOAD.acq phead        [Q1]
+ *   d = LOAD.acq slot[c % N]   [O1]     b = own slot[c % N]
+ *   lap is another's: again, if c       intent = {DROP, bit(c)}   [Q2]
+ *     is not what phead is              ;;
+ *   intent = {POP, bit(c), ..} [O2]     CAS.acq_rel phead  commit [Q3]
+ *   ;;                                  ;;
+ *   CAS.acq_rel phead   commit [O9]     hold[b] = h + 1           [Q4]
+ *   ;;                                  failed: a pop made room
+ *   hold[b] = h + 1            [O4]
+ *   failed: from the load on
+ *
  *   ;; is a compiler barrier, and enough: a kill is a precise exception and the
  *   kernel reads after the dead thread left its processor, so it finds a prefix
  *   of the thread's stores in program order.
@@ -47,6 +61,8 @@
  *     sees P4. O6 likewise for PSLEEPING between O5 and the kernel's look at head.
  *   R3 (release) pairs with R1 and R3 (acquire) of the last holder, which may
  *     change or recycle the payload: all uses of others are before it.
+ *   O9 (release) pairs with Q1 (acquire): a slot is read before it is reused. Q3 (acquire)
+ *     is behind all that a consumer did that lost the race for the message.
  *   D3 needs no order: the new references reach others by P4.
  *   O8, the acquiring load of a ring's end flags, precedes the O1 that finds the
  *     ring empty; it pairs with the kernel's store of EOF, DEAD or DISCONNECTED,
@@ -131,7 +147,8 @@ struct proto_client {
  * @tail: cursor, next slot to fill
  * @bytes: payload bytes pushed so far
  * @dropped: messages for which it had no room so far
- * @head: the consumer's published cursor
+ * @head: the consumer's published cursor; of a ring that drops the oldest, @phead
+ * @phead: the consumer's own cursor, of a ring that drops the oldest
  * @flags: MQSHM_RING_*
  * @mask: slots - 1
  * @cached_head: what @head was when last looked at
@@ -145,6 +162,7 @@ struct proto_tx {
 	uint64_t *bytes;
 	uint64_t *dropped;
 	const uint64_t *head;
+	uint64_t *phead;
 	const uint32_t *flags;
 	uint64_t mask;
 	uint64_t cached_head;
@@ -178,6 +196,12 @@ static inline uint32_t proto_count(uint64_t w)
 	return (uint32_t)(w & MQSHM_W_COUNT_MASK);
 }
 
+/* phead of a ring that drops the oldest, one message on; the toggles as they are. */
+static inline uint64_t proto_cursor_next(uint64_t word)
+{
+	return (word & ~MQSHM_CURSOR_MASK) | ((word + 1) & MQSHM_CURSOR_MASK);
+}
+
 /*
  * Adds to a counter that this client alone writes, while the kernel may be reading it:
  * one store, never torn. To be shown, so it needs no order.
@@ -207,7 +231,8 @@ static inline uint32_t proto_room(struct proto_tx *k, uint32_t need)
 	uint64_t used = t - k->cached_head;
 
 	if (used + need > k->depth) {
-		k->cached_head = __atomic_load_n(k->head, __ATOMIC_ACQUIRE); /* [P2] */
+		k->cached_head = __atomic_load_n(k->head, __ATOMIC_ACQUIRE) & /* [P2] */
+				 MQSHM_CURSOR_MASK;
 		used = t - k->cached_head;
 	}
 	/* A head that lies gives a difference beyond depth: no room. */
@@ -229,6 +254,41 @@ static inline void proto_push(const struct proto_client *c, struct proto_tx *k,
 	__atomic_store_n(k->tail, t + 1, __ATOMIC_RELAXED);		/* [P6] */
 	proto_barrier();
 	proto_bump(*k->bytes, user);
+}
+
+/*
+ * Of a ring that drops the oldest: whether it is full, with the word that phead was and
+ * what the oldest slot says, not to be trusted.
+ */
+static inline bool proto_is_full(struct proto_tx *k, uint64_t *word, uint64_t *slot)
+{
+	uint64_t t = __atomic_load_n(k->tail, __ATOMIC_RELAXED);	/* [P1] */
+	uint64_t head;
+
+	*word = __atomic_load_n(k->phead, __ATOMIC_ACQUIRE);		/* [Q1] */
+	head = *word & MQSHM_CURSOR_MASK;
+	*slot = k->slots[head & k->mask];
+	k->cached_head = head;
+	return t - head >= k->depth;
+}
+
+/*
+ * Takes the message that proto_is_full() found into the hand; @b is its buffer, checked.
+ * False if a pop was faster: then there is room.
+ */
+static inline bool proto_drop(const struct proto_client *c, struct proto_tx *k,
+			      uint64_t word, uint32_t b)
+{
+	uint64_t next = proto_cursor_next(word) ^ MQSHM_CURSOR_DROP;
+	uint16_t h = c->hold[b];
+
+	proto_intend(c, MQSHM_INTENT(MQSHM_OP_DROP, !!(word & MQSHM_CURSOR_DROP), b, h, 1,
+				     k->ring));				/* [Q2] */
+	if (!__atomic_compare_exchange_n(k->phead, &word, next, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) /* [Q3] */
+		return false;
+	proto_hold(c, b, h + 1);					/* [Q4] */
+	return true;
 }
 
 /* After proto_fence() [F1]: what the ring asks of its producer. */
@@ -262,7 +322,8 @@ static inline void proto_pop(const struct proto_client *c, const struct proto_rx
 /* To be followed by proto_fence() [O6] and a look at the flags [O7]. */
 static inline void proto_publish(const struct proto_rx *k)
 {
-	__atomic_store_n(k->head, __atomic_load_n(k->phead, __ATOMIC_RELAXED),
+	__atomic_store_n(k->head,
+			 __atomic_load_n(k->phead, __ATOMIC_RELAXED) & MQSHM_CURSOR_MASK,
 			 __ATOMIC_RELEASE);				/* [O5] */
 }
 
@@ -273,12 +334,48 @@ static inline uint32_t proto_rx_flags(const struct proto_rx *k)
 }
 
 /*
+ * Of a ring that drops the oldest: as proto_peek(), with the word that phead was. The
+ * slot may have been reused since that was loaded: then it is not empty.
+ */
+static inline bool proto_peek_word(const struct proto_rx *k, uint64_t *word, uint64_t *slot)
+{
+	uint64_t again = __atomic_load_n(k->phead, __ATOMIC_RELAXED);
+
+	do {
+		uint64_t p = again & MQSHM_CURSOR_MASK;
+
+		*word = again;
+		*slot = __atomic_load_n(&k->slots[p & k->mask], __ATOMIC_ACQUIRE); /* [O1] */
+		if (MQSHM_SLOT_LAP(*slot) == MQSHM_LAP(p, k->shift))
+			return true;
+		again = __atomic_load_n(k->phead, __ATOMIC_RELAXED);
+	} while (again != *word);
+	return false;
+}
+
+/* Takes the message that proto_peek_word() found; false if it was dropped meanwhile. */
+static inline bool proto_pop_word(const struct proto_client *c, const struct proto_rx *k,
+				  uint64_t word, uint32_t b)
+{
+	uint64_t next = proto_cursor_next(word) ^ MQSHM_CURSOR_POP;
+	uint16_t h = c->hold[b];
+
+	proto_intend(c, MQSHM_INTENT(MQSHM_OP_POP, !!(word & MQSHM_CURSOR_POP), b, h, 1,
+				     k->ring));				/* [O2] */
+	if (!__atomic_compare_exchange_n(k->phead, &word, next, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) /* [O9] */
+		return false;
+	proto_hold(c, b, h + 1);					/* [O4] */
+	return true;
+}
+
+/*
  * Messages queued: the slots from phead on whose lap is valid are a prefix, so
  * its end is found by halving. ptail is the producer's own.
  */
 static inline uint32_t proto_queued(const struct proto_rx *k)
 {
-	uint64_t p = __atomic_load_n(k->phead, __ATOMIC_RELAXED);
+	uint64_t p = __atomic_load_n(k->phead, __ATOMIC_RELAXED) & MQSHM_CURSOR_MASK;
 	uint32_t low = 0, high = (uint32_t)k->mask + 1;
 
 	while (low < high) {

@@ -42,6 +42,11 @@ __attribute__((noinline)) void mqshm_ring_publish(struct mqshm_client *c, struct
 	}
 }
 
+static const uint32_t *ring_flags_of(struct mqshm_client *c, const struct ring *k)
+{
+	return (const void *)((const char *)c->status + MQSHM_STATUS_RING(k->number));
+}
+
 void mqshm_ring_unmap(struct ring *k)
 {
 	mqshm_sys_unmap(k->producer, k->producer_bytes);
@@ -62,7 +67,7 @@ static int ring_map(struct mqshm_client *c, struct ring *k, uint32_t shift)
 		return r;
 	k->producer = address;
 	r = mqshm_sys_map(c->fd, MQSHM_MMAP_OFFSET(MQSHM_MMAP_CONSUMER, k->number),
-			  sizeof(*k->consumer), !k->out, &address);
+			  sizeof(*k->consumer), !k->out || k->swaps, &address);
 	if (r)
 		return r;
 	k->consumer = address;
@@ -72,22 +77,25 @@ static int ring_map(struct mqshm_client *c, struct ring *k, uint32_t shift)
 static void ring_prepare(struct mqshm_client *c, struct ring *k,
 			 const struct mqshm_event *ev)
 {
-	const uint32_t *flags = (const void *)((const char *)c->status +
-					       MQSHM_STATUS_RING(k->number));
+	const uint32_t *flags = ring_flags_of(c, k);
 	uint64_t mask = (1ULL << ev->shift) - 1;
 
 	if (k->out) {
+		uint64_t *phead = (uint64_t *)&k->consumer->phead;
+		uint64_t *head = k->swaps ? phead : (uint64_t *)&k->consumer->head;
+
 		k->drops = __atomic_load_n(flags, __ATOMIC_RELAXED) & RING_DROPS;
 		k->tx = (struct proto_tx) {
 			.slots = (uint64_t *)k->producer->slots,
 			.tail = (uint64_t *)&k->producer->tail,
 			.bytes = (uint64_t *)&k->producer->bytes,
 			.dropped = (uint64_t *)&k->producer->dropped,
-			.head = (uint64_t *)&k->consumer->head,
+			.head = head,
+			.phead = phead,
 			.flags = flags,
 			.mask = mask,
-			.cached_head = __atomic_load_n(&k->consumer->head,
-						       __ATOMIC_ACQUIRE), /* [P2] */
+			.cached_head = __atomic_load_n(head, __ATOMIC_ACQUIRE) & /* [P2] */
+				       MQSHM_CURSOR_MASK,
 			.depth = ev->depth,
 			.shift = ev->shift,
 			.ring = k->number,
@@ -156,6 +164,8 @@ static int ring_new(struct mqshm_client *c, struct mqshm_port *p,
 	k->number = ev->ring;
 	k->id = ev->id;
 	k->port = p;
+	k->swaps = __atomic_load_n(ring_flags_of(c, k), __ATOMIC_RELAXED) &
+		   MQSHM_RING_DROP_OLDEST;
 	r = ring_map(c, k, ev->shift);
 	if (r) {
 		mqshm_ring_unmap(k);
@@ -244,7 +254,7 @@ __attribute__((cold)) bool mqshm_ring_reap(struct mqshm_client *c, struct ring *
 			mqshm_ring_kick(c, &kick, k->number);
 			mqshm_ring_kick_end(c, &kick);
 		}
-	} else if (!(flags & RING_ENDS) || proto_peek(&k->rx, &d)) {
+	} else if (!(flags & RING_ENDS) || ring_peek(k, &d)) {
 		return false;
 	}
 	mqshm_ring_detach(c, k, flags);

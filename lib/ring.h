@@ -12,7 +12,7 @@ struct mqshm_port;
 #define RING_TX_ASKS	(MQSHM_RING_SLEEPING | MQSHM_RING_CLOSED)
 #define RING_RX_ASKS	MQSHM_RING_PSLEEPING
 /* Its producer does not wait for room. */
-#define RING_DROPS	MQSHM_RING_DROP_NEWEST
+#define RING_DROPS	(MQSHM_RING_DROP_NEWEST | MQSHM_RING_DROP_OLDEST)
 /* Nothing comes any more. */
 #define RING_ENDS	(MQSHM_RING_EOF | MQSHM_RING_DEAD | MQSHM_RING_DISCONNECTED | \
 			 MQSHM_RING_CLOSED)
@@ -23,6 +23,7 @@ struct mqshm_port;
  * @rx: consumer's end, if not
  * @out: which of them
  * @drops: producer's end: does not wait for room, by its policy
+ * @swaps: it drops the oldest: both ends swap phead
  * @passed_over: producer's end: does not get the message that is being pushed
  * @held_back: pushes that were not flushed, or pops not published
  * @unpublished: pops since the head was published
@@ -41,6 +42,7 @@ struct ring {
 	};
 	bool out;
 	bool drops;
+	bool swaps;
 	bool passed_over;
 	bool held_back;
 	uint32_t unpublished;
@@ -56,6 +58,14 @@ struct ring {
 static inline uint32_t ring_flags(const struct ring *k)
 {
 	return k->out ? proto_tx_flags(&k->tx) : proto_rx_flags(&k->rx);
+}
+
+/* Whether it has a message; @slot is what that says, not to be trusted. */
+static inline bool ring_peek(const struct ring *k, uint64_t *slot)
+{
+	uint64_t word;
+
+	return k->swaps ? proto_peek_word(&k->rx, &word, slot) : proto_peek(&k->rx, slot);
 }
 
 /* Takes an end that SYNC told of; lets it go again if that fails. */

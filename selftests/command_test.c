@@ -143,6 +143,7 @@ TEST_F(command, unknown_flags)
 		if (bit == 0 && (variant->number == MQSHM_IOC_RUNTIME_CREATE ||
 				 variant->number == MQSHM_IOC_RUNTIME_REMOVE ||
 				 variant->number == MQSHM_IOC_CLIENT_JOIN ||
+				 variant->number == MQSHM_IOC_CONNECT ||
 				 variant->number == MQSHM_IOC_LEASE))
 			continue;
 		if (bit == 1 && (variant->number == MQSHM_IOC_RUNTIME_CREATE ||

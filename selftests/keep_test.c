@@ -324,6 +324,26 @@ TEST_F(keep, an_announced_end_is_the_end)
 	}
 }
 
+/* Who is done with a stream is not joined to it again, though both are there. */
+TEST_F(keep, an_end_that_was_read_stays_read)
+{
+	struct mqshm_buffer buf;
+
+	OPEN_PAIR(.flags = STAYS);
+	PUSH(1);
+	ASSERT_EQ(0, mqshm_port_end(self->source.out[0]));
+	POP(1);
+	EXPECT_EQ(-ENODATA, pop_one(&self->sink, 0));
+	ASSERT_EQ(0, wait_connected(&self->source, 0));
+	ASSERT_LE(0, mqshm_client_update(self->sink.client));
+	EXPECT_EQ(0, mqshm_port_connections(self->sink.in[0]));
+	EXPECT_TRUE(look(self->fd, self->id).flags & MQSHM_RING_CLOSED);
+	/* but one that comes after that is told of the end */
+	node_close(&self->sink);
+	ASSERT_EQ(0, open_sink(&self->sink));
+	EXPECT_EQ(-ENODATA, node_pop(&self->sink, self->sink.in[0], &buf, SOON));
+}
+
 /* The next producer is there before the end was read: it waits for that. */
 TEST_F(keep, a_producer_behind_an_end_waits)
 {

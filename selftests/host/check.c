@@ -78,13 +78,16 @@ static int committed(struct mqshm_client *c, u64 intent)
 	struct mqshm_pool *pool;
 	u64 cursor, slot;
 
-	if (op == MQSHM_OP_PUSH || op == MQSHM_OP_POP) {
+	if (op == MQSHM_OP_PUSH || op == MQSHM_OP_POP || op == MQSHM_OP_DROP) {
 		conn = own_ring(c, MQSHM_INTENT_RING(intent),
-				op == MQSHM_OP_PUSH ? MQSHM_DIR_OUT : MQSHM_DIR_IN);
+				op == MQSHM_OP_POP ? MQSHM_DIR_IN : MQSHM_DIR_OUT);
 		if (!conn)
 			return -1;
+		cursor = mqshm_ring_consumer(conn)->phead;
+		if (op == MQSHM_OP_DROP)
+			return !!(cursor & MQSHM_CURSOR_DROP) != par;
 		if (op == MQSHM_OP_POP)
-			return (mqshm_ring_consumer(conn)->phead & 1) != par;
+			return (conn->policy & MQSHM_RING_DROP_OLDEST ? cursor >> 63 : cursor & 1) != par;
 		cursor = mqshm_ring_producer(conn)->tail;
 		return (cursor & 1) != par || mqshm_ring_peek(conn, cursor, &slot);
 	}
@@ -128,7 +131,7 @@ static void tally_client(struct tally *t, struct mqshm_client *c)
 
 static void tally_ring(struct tally *t, struct mqshm_conn *conn)
 {
-	u64 cursor = mqshm_ring_consumer(conn)->phead, slot;
+	u64 cursor = mqshm_ring_consumer(conn)->phead & MQSHM_CURSOR_MASK, slot;
 	u64 end = cursor + (1ULL << conn->shift);
 
 	for (; cursor < end && mqshm_ring_peek(conn, cursor, &slot); cursor++) {

@@ -157,7 +157,7 @@ static void peer(void)
 	unsigned int i;
 
 	host_set_clonable();
-	node_make(&n, "peer", 2, 1, 8, UINT64_MAX);
+	node_make(&n, "peer", 2, 1, SCENE_DEPTH, UINT64_MAX);
 	scene_await_connections(&n, 3);
 	for (i = 0; i < MESSAGES; i++) {
 		node_alloc(&n, 64, &mine);
@@ -185,7 +185,7 @@ static void witness(void)
 	struct node n;
 
 	host_set_clonable();
-	node_make(&n, "witness", 2, 0, 8, UINT64_MAX);
+	node_make(&n, "witness", 2, 0, SCENE_DEPTH, UINT64_MAX);
 	scene_await_connections(&n, 1);
 	test_check(node_pop(&n, n.in[0], &buf), "pop");
 	show(&scene_shared->witness_ready);
@@ -196,11 +196,12 @@ static void witness(void)
 
 /* -- beginning and end --------------------------------------------------------- */
 
-static void connect_one(const char *from, const char *to)
+static void connect_one(const char *from, const char *to, uint32_t policy)
 {
+	struct mqshm_connect_options options = { .policy = policy };
 	int r;
 
-	while ((r = mqshm_connect(scene_runtime, from, to, NULL)) == -ENOENT)
+	while ((r = mqshm_connect_with(scene_runtime, from, to, &options, NULL)) == -ENOENT)
 		usleep(20);
 	test_check(r, "connect");
 }
@@ -271,10 +272,10 @@ void scene_begin(struct scene *s, const struct operation *op, enum peer_state st
 	s->pids[VICTIM] = host_fork();
 	if (!s->pids[VICTIM])
 		victim_run(op);
-	connect_one("victim:out1", "peer:in1");
-	connect_one("victim:out1", "witness:in1");
-	connect_one("victim:out2", "peer:in2");
-	connect_one("peer:out1", "victim:in1");
+	connect_one("victim:out1", "peer:in1", 0);
+	connect_one("victim:out1", "witness:in1", 0);
+	connect_one("victim:out2", "peer:in2", op->policy);
+	connect_one("peer:out1", "victim:in1", op->policy);
 	step_await(s->pids[VICTIM]);
 	peer_bring(s);
 	step_hold(s->pids[WITNESS]);

@@ -19,6 +19,7 @@
 #include "test.h"
 
 #define SCENE_BUFFERS	32
+#define SCENE_DEPTH	8	/* of each input */
 #define SCENE_PROCESSES	3
 #define VICTIM		0
 #define PEER		1
@@ -45,12 +46,14 @@ extern const char *const peer_state_names[PEER_STATES];
  * @prepare: what comes before; may be NULL
  * @run: the operation
  * @flags: OPERATION_*
+ * @policy: of its connections with the peer but one
  */
 struct operation {
 	const char *name;
 	void (*prepare)(void);
 	void (*run)(void);
 	unsigned int flags;
+	uint32_t policy;
 };
 
 #define OPERATION_ENDS		(1U << 0)	/* block or client are gone after it */
@@ -136,6 +139,9 @@ struct scene {
 /* Nobody can sleep for a connection that was taken away: that wakes him. */
 static inline bool scene_makes_sense(const struct operation *op, enum peer_state state)
 {
+	/* nobody waits for room in a connection that drops */
+	if (op->policy && state == PEER_WAITING_ROOM)
+		return false;
 	return !(op->flags & OPERATION_CUT) ||
 	       (state != PEER_WAITING && state != PEER_WAITING_ROOM);
 }

@@ -139,6 +139,32 @@ static void prepare_held_back(void)
 	prepare_alloc();
 }
 
+/* So many messages, and one more in the hand. */
+static void push_and_alloc(unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++) {
+		prepare_alloc();
+		test_check(mqshm_port_push(me.out[1], &buf, 0), "push");
+	}
+	prepare_alloc();
+}
+
+static void prepare_full_alone(void)
+{
+	push_and_alloc(SCENE_DEPTH);
+}
+
+/* Of the oldest message the victim has another reference. */
+static void prepare_full(void)
+{
+	prepare_alloc();
+	test_check(mqshm_buffer_share(me.client, &buf, &copy), "share");
+	test_check(mqshm_port_push(me.out[1], &buf, 0), "push");
+	push_and_alloc(SCENE_DEPTH - 1);
+}
+
 /* As a longjmp leaves it: busy, with the record of a push that was not made. */
 static void prepare_left(void)
 {
@@ -262,6 +288,14 @@ const struct operation operations[] = {
 	OPERATION("release of the only reference", prepare_alloc, run_release),
 	OPERATION("release of the first of two", prepare_two, run_release, .flags = OPERATION_KEEPS),
 	OPERATION("release into a full magazine", prepare_full_magazine, run_release),
+	OPERATION("push that drops the oldest", prepare_full, run_push,
+		  .flags = OPERATION_PUSHES | OPERATION_TAKES | OPERATION_KEEPS, .policy = MQSHM_POLICY_DROP_OLDEST),
+	OPERATION("push that drops the oldest for good", prepare_full_alone, run_push,
+		  .flags = OPERATION_PUSHES | OPERATION_TAKES, .policy = MQSHM_POLICY_DROP_OLDEST),
+	OPERATION("pop of what may be dropped", NULL, run_pop,
+		  .flags = OPERATION_TAKES, .policy = MQSHM_POLICY_DROP_OLDEST),
+	OPERATION("push that drops the newest", prepare_full_alone, run_push,
+		  .policy = MQSHM_POLICY_DROP_NEWEST),
 	OPERATION("flush", prepare_held_back, run_port_flush),
 	OPERATION("flush of all that was held back", prepare_held_back, run_flush),
 	OPERATION("lease", NULL, run_alloc),

@@ -54,6 +54,7 @@ byte crashes;			/* SIGKILLs dealt so far */
 #define OP_POP		2
 #define OP_DUP		3
 #define OP_RELEASE	4
+#define OP_DROP		5
 
 /* intent: op 0..2, par 3, b 4..5, h 6..8, n 9..10, k 11..12 */
 #define INTENT(op, par, b, h, n, k) \

@@ -14,6 +14,9 @@
  * for the successor, each message once.  With -DBACK as well, who comes takes the
  * ends of its outbound rings again too, which were away meanwhile.
  *
+ * With -DOLDEST the producer of a full ring takes the oldest message out itself: the
+ * consumer's cursor is a word that both swap, each with a toggle of its own in it.
+ *
  * Bounds: C clients, K rings of N slots, B buffers, at most MAXREF references
  * to a buffer, CRASHES deaths.  Clients from TOGGLES on have no toggle bit.
  */
@@ -69,6 +72,26 @@ bit prod_gone[K];		/* who comes for its inbound rings has no outbound ones */
 #define PRODUCES(c, k)	(PROD(k) == (c) && !prod_gone[k])
 #else
 #define PRODUCES(c, k)	(PROD(k) == (c))
+#endif
+
+/* What may drain is interleaved with a producer that drops meanwhile. */
+#ifdef OLDEST
+#define DRAINING
+#else
+#define DRAINING	GROUP
+#endif
+
+#ifdef OLDEST
+/*
+ * The rest of the word of phead: a toggle of the consumer's, one of the producer's.  A
+ * cursor of 62 bits does not come round, so that a compare-and-swap succeeds only if
+ * nobody else has swapped since the word was loaded: who has loaded it watches that.
+ */
+bit ctog[K], ptog[K];
+bit watch[K * 3];		/* the consumer's, the producer's, the kernel's */
+#define WATCH(who, k)		watch[(k) * 3 + (who)] = 1
+#define UNCHANGED(who, k)	(watch[(k) * 3 + (who)] == 1)
+#define SWAPPED(k)		watch[(k) * 3] = 0; watch[(k) * 3 + 1] = 0; watch[(k) * 3 + 2] = 0
 #endif
 
 /*
@@ -224,6 +247,47 @@ inline drain(k)
 {
 	n = 0;
 	do
+#if defined(OLDEST) && !defined(MUT_DRAIN_STORES)
+	/* the producer may be dropping: again from the look on, if it was faster */
+	:: d_step { n < N && FULL(slot[AT(k, phead[k])], phead[k]) ->
+		s = slot[AT(k, phead[k])];			/* [N1] */
+		WATCH(2, k)
+	   }
+	   if
+	   :: atomic { UNCHANGED(2, k) ->
+		d_step {
+			phead[k] = NEXT(phead[k]);		/* [N2] */
+			SWAPPED(k);
+			LOOK_AT(S_B(s))
+		}
+		d_step {
+			assert(INR(k, S_B(s)) >= 1);
+			INR(k, S_B(s)) = INR(k, S_B(s)) - 1;
+			sub(S_B(s), 1);
+			s = 0;
+			n++
+		}
+	      }
+	   :: else -> s = 0; n++
+	   fi
+#elif defined(OLDEST)
+	:: d_step { n < N && FULL(slot[AT(k, phead[k])], phead[k]) ->
+		s = slot[AT(k, phead[k])];
+		x = NEXT(phead[k])
+	   }
+	   d_step {
+		phead[k] = x;
+		SWAPPED(k);
+		LOOK_AT(S_B(s))
+	   }
+	   d_step {
+		assert(INR(k, S_B(s)) >= 1);
+		INR(k, S_B(s)) = INR(k, S_B(s)) - 1;
+		sub(S_B(s), 1);
+		s = 0; x = 0;
+		n++
+	   }
+#else
 	:: GROUP { n < N && FULL(slot[AT(k, phead[k])], phead[k]) ->
 		s = slot[AT(k, phead[k])];			/* [N1] read once */
 		d_step {
@@ -244,6 +308,7 @@ inline drain(k)
 		LOCK(k)
 #endif
 	   }
+#endif
 	:: GROUP { n == N || !FULL(slot[AT(k, phead[k])], phead[k]) -> n = 0; break }
 	od
 }
@@ -262,7 +327,7 @@ inline wake_consumer(k)
 
 inline kick(k)
 {
-	GROUP {
+	DRAINING {
 		LOCK(k);
 		if
 		:: cons_gone[k] -> drain(k)			/* [K1] */
@@ -313,7 +378,13 @@ inline resolve(c, x, done)
 			fi
 #endif
 		:: I_OP(x) == OP_POP ->
+#if defined(OLDEST) && !defined(MUT_POP_BY_CURSOR)
+			done = (ctog[I_K(x)] != I_PAR(x))		/* [S18] */
+		:: I_OP(x) == OP_DROP ->
+			done = (ptog[I_K(x)] != I_PAR(x))		/* [S18] */
+#else
 			done = ((phead[I_K(x)] & 1) != I_PAR(x))	/* [S4] */
+#endif
 		:: I_OP(x) == OP_DUP || I_OP(x) == OP_RELEASE ->
 			done = (TOGGLE(W[I_B(x)], c) != I_PAR(x))	/* [S5] */
 		:: else
@@ -322,7 +393,7 @@ inline resolve(c, x, done)
 		:: I_OP(x) == OP_NONE
 		:: I_OP(x) == OP_PUSH || I_OP(x) == OP_RELEASE ->
 			HOLD(c, I_B(x)) = I_H(x) - done * I_N(x)	/* [S6] */
-		:: I_OP(x) == OP_POP || I_OP(x) == OP_DUP ->
+		:: I_OP(x) == OP_POP || I_OP(x) == OP_DUP || I_OP(x) == OP_DROP ->
 			HOLD(c, I_B(x)) = I_H(x) + done * I_N(x)
 		fi;
 		FORGET_TOGGLE(c, I_B(x));
@@ -365,7 +436,11 @@ inline pick_held(c)
 #else
 #define HOLDS(c)	(HOLD(c, 0) || HOLD(c, 1) || HOLD(c, 2))
 #endif
+#ifdef OLDEST
+#define SPACE(c, k)	(PRODUCES(c, k) && USED(ptail[k], phead[k]) < N)	/* [P1] [Q1] */
+#else
 #define SPACE(c, k)	(PRODUCES(c, k) && USED(ptail[k], head[k]) < N)	/* [P1] [P2] */
+#endif
 
 inline push(c, k)
 {
@@ -423,6 +498,89 @@ inline flush(c, k)
 #define ARRIVED(c, k)	(CONS(k) == (c) && \
 			 FULL(slot[AT(k, phead[k])], phead[k]))		/* [O1] */
 
+#ifdef OLDEST
+/* the message may go away between any two of these: then once more */
+inline pop(c, k)
+{
+	d_step { ARRIVED(c, k) -> p = phead[k]; w = ctog[k]; WATCH(0, k) }
+	d_step { b = S_B(slot[AT(k, p)]); h = HOLD(c, b) }		/* [O1] */
+	GROUP {
+#ifdef MUT_POP_BY_CURSOR
+		w = p & 1;
+#endif
+		intent[c] = INTENT(OP_POP, w, b, h, 1, k);		/* [O2] */
+		MAY_DIE
+	}
+	if
+#ifdef MUT_POP_STORES
+	:: atomic { true ->
+		d_step {
+			phead[k] = NEXT(p);
+#else
+	:: atomic { UNCHANGED(0, k) ->
+		d_step {
+			phead[k] = NEXT(phead[k]);			/* [O9] commit */
+#endif
+			ctog[k] = 1 - ctog[k];
+			SWAPPED(k);
+			assert(INR(k, b) >= 1);
+			INR(k, b) = INR(k, b) - 1;
+			OWN(c, b) = OWN(c, b) + 1
+		}
+		MAY_DIE;
+		HOLD(c, b) = h + 1;					/* [O4] */
+		MAY_DIE
+	   }
+	:: else
+	fi;
+	d_step { b = 0; h = 0; p = 0; w = 0 }
+}
+
+/* the ring is full: the oldest message is the producer's again */
+inline drop(c, k)
+{
+	d_step {
+		PRODUCES(c, k) && USED(ptail[k], phead[k]) == N && !(flags[k] & CLOSED) ->
+		p = phead[k]; w = ptog[k]; WATCH(1, k)			/* [Q1] */
+	}
+	/* its own slot, which it sees wherever that is */
+	d_step {
+		if
+		:: late[AT(k, p)] -> b = S_B(late[AT(k, p)] - 1)
+		:: else -> b = S_B(slot[AT(k, p)])
+		fi;
+		h = HOLD(c, b)
+	}
+	GROUP {
+#ifndef MUT_DROP_NO_INTENT
+		intent[c] = INTENT(OP_DROP, w, b, h, 1, k);		/* [Q2] */
+#endif
+		MAY_DIE
+	}
+	if
+	:: atomic { UNCHANGED(1, k) ->
+		d_step {
+			store_buffer_drains(k);
+			phead[k] = NEXT(phead[k]);			/* [Q3] commit */
+#ifdef MUT_DROP_TOGGLES_POP
+			ctog[k] = 1 - ctog[k];
+#else
+			ptog[k] = 1 - ptog[k];
+#endif
+			SWAPPED(k);
+			assert(INR(k, b) >= 1);
+			INR(k, b) = INR(k, b) - 1;
+			OWN(c, b) = OWN(c, b) + 1
+		}
+		MAY_DIE;
+		HOLD(c, b) = h + 1;					/* [Q4] */
+		MAY_DIE
+	   }
+	:: else
+	fi;
+	d_step { b = 0; h = 0; p = 0; w = 0 }
+}
+#else
 inline pop(c, k)
 {
 	GROUP {
@@ -459,6 +617,8 @@ inline pop(c, k)
 		fi
 	}
 }
+
+#endif
 
 /*
  * A producer that reads `head' late sees no more than what a lazy consumer
@@ -714,10 +874,20 @@ inline wait(c)
 	asleep[c] = 1;
 #else
 	say_sleeping_on_all(c);
+#ifdef OLDEST
+	p = phead[0];			/* loaded before the slot, which may be another's by then */
+	if
+	:: atomic { FULL(slot[AT(0, p)], p) || (flags[0] & (DEAD | CLOSED)) ->
+		p = 0; wait_ends(c); goto idle
+	   }
+	:: else -> p = 0; asleep[c] = 1
+	fi;
+#else
 	if
 	:: atomic { LOOK_AT_ALL(c) -> wait_ends(c); goto idle }
 	:: else -> asleep[c] = 1
 	fi;
+#endif
 #endif
 	d_step {
 		assert(CONS(0) != c || !LOST_WAKEUP(0));
@@ -739,7 +909,7 @@ inline settle_outbound(c, k)
 {
 	if
 	:: PRODUCES(c, k) ->
-		GROUP {
+		DRAINING {
 			LOCK(k);
 			flags[k] = flags[k] | DEAD;			/* [S7] */
 #ifndef MUT_NO_DRAIN
@@ -838,28 +1008,28 @@ inline settle_inbound(c, k)
 {
 	if
 	:: CONS(k) == c ->
-		GROUP {
+		DRAINING {
 			LOCK(k);
 #ifdef MUT_CLOSED_AFTER_DRAIN
 			drain(k)
 		}
-		GROUP {
+		DRAINING {
 			skip;
 			d_step { flags[k] = flags[k] | CLOSED; cons_gone[k] = 1 }
 #elif defined(MUT_GONE_AFTER_UNLOCK)
 			flags[k] = flags[k] | CLOSED
 		}
-		GROUP {
+		DRAINING {
 			drain(k);
 			UNLOCK(k)
 		}
-		GROUP {
+		DRAINING {
 			LOCK(k);
 			cons_gone[k] = 1;
 #else
 			d_step { flags[k] = flags[k] | CLOSED; cons_gone[k] = 1 }	/* [S12] [S13] */
 		}
-		GROUP {
+		DRAINING {
 			drain(k);
 #endif
 			end_detached(k);				/* [S14] */
@@ -910,7 +1080,9 @@ inline kept_ends(c, k)
 	d_step {
 		if
 		:: CONS(k) == c ->
+#ifndef OLDEST			/* its producer may have dropped some */
 			assert(LOADED(k) >= kept[k] - 1);
+#endif
 			kept[k] = 0
 		:: else
 		fi
@@ -924,6 +1096,9 @@ inline settle(c)
 	GROUP {
 		d_step {
 			b = 0; h = 0; w = 0;
+#ifdef OLDEST
+			p = 0;
+#endif
 			if
 			:: PROD(0) == c -> store_buffer_drains(0)
 			:: else
@@ -1010,6 +1185,9 @@ proctype client(byte c)
 	byte b, h, w, s, n;
 	short x;
 	bit last;
+#ifdef OLDEST
+	byte p;
+#endif
 
 end_idle:
 idle:
@@ -1020,6 +1198,9 @@ idle:
 	:: push(c, 0)
 	:: flush(c, 0)
 	:: pop(c, 0)
+#ifdef OLDEST
+	:: drop(c, 0)
+#endif
 #if K > 1
 	:: push(c, 1)
 	:: flush(c, 1)

@@ -389,7 +389,7 @@ test_connect() {
 	does "list --long shows more"
 	want 0 "Held Ioctls Sleeps User" "Dropped Queued Depth Policy State Id" "src:out amp:in 0 0B 0 0 256 block open" -- \
 		sh -c 'mqtool list --runtime t --long | tr -s " "'
-	refused "connect with a policy that is none" 2 "--policy wait: there is no such policy; there are block and drop-newest" -- \
+	refused "connect with a policy that is none" 2 "--policy wait: there is no such policy; there are block, drop-newest and drop-oldest" -- \
 		mqtool connect --from src:out --to amp:in --policy wait
 	refused "connect that keeps for no time" 2 "--keep=soon: it is a number of seconds, 0.001 or more, or forever" -- \
 		mqtool connect --from src:out --to amp:in --keep=soon
@@ -412,8 +412,14 @@ test_connect() {
 	same 1 "$(wc -l < out)" "lines while nothing is connected"
 	join src:out amp:in
 	until_true grep -q two out
+	does "connect with a policy, for as long as it is not taken away"
+	mqtool disconnect --from src:out --to amp:in > /dev/null
+	want 0 ": src:out to amp:in" -- mqtool connect --from src:out --to amp:in --policy drop-oldest --keep=60
+	same '["drop-oldest",true,true,false]' "$(json '.connections[] | select(.from == "src:out" and
+		(.disconnected | not)) | [.policy, .persistent, .keep, .kept]' --runtime t)" "policy, persistent, keep, kept"
+	want 0 "drop-oldest, keep" -- mqtool list --runtime t --long
 	does "disconnect by number"
-	number=$(json '.connections[] | select(.from == "src:out") | .id' --runtime t)
+	number=$(json '.connections[] | select(.from == "src:out" and (.disconnected | not)) | .id' --runtime t)
 	want 0 "connection $number is taken away" -- mqtool disconnect --id "$number"
 	refused "disconnect by a number that is none's" 1 "connection $number: there is none of that number; mqtool list --long shows them" -- \
 		mqtool disconnect --id "$number"

@@ -67,7 +67,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_POLICY:
 		if (!policy_parse(arg, &o->with.policy))
-			argp_error(state, "--policy %s: there is no such policy; there are block and drop-newest", arg);
+			argp_error(state, "--policy %s: there is no such policy; there are block, drop-newest and drop-oldest", arg);
 		return 0;
 	case KEY_PERSISTENT:
 		o->with.persistent = true;
@@ -136,7 +136,7 @@ int command_connect(int argc, char **argv)
 		{ "to", 't', "BLOCK:PORT", 0, "An input; BLOCK alone if it has only one", 0 },
 		{ "policy", KEY_POLICY, "POLICY", 0, "When the queue is full: block (the default): "
 		  "the output waits; drop-newest: it leaves this input out, and the others get "
-		  "the message", 0 },
+		  "the message; drop-oldest: it takes out what has been queued longest", 0 },
 		{ "persistent", KEY_PERSISTENT, NULL, 0, "Stays until it is taken away: a block that "
 		  "goes, however it goes, is connected again when one of its name comes", 0 },
 		{ "keep", KEY_KEEP, "SECONDS", OPTION_ARG_OPTIONAL, "Persistent, and what is queued "

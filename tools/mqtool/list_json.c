@@ -29,13 +29,15 @@ static const char *role_name(uint32_t role)
 
 const char *policy_name(uint32_t policy)
 {
-	static const char *const names[] = { "block", "drop-newest" };
+	static const char *const names[] = { "block", "drop-newest", "drop-oldest" };
 
 	return policy < sizeof(names) / sizeof(*names) ? names[policy] : NULL;
 }
 
 uint32_t ring_policy(uint32_t flags)
 {
+	if (flags & MQSHM_RING_DROP_OLDEST)
+		return MQSHM_POLICY_DROP_OLDEST;
 	return flags & MQSHM_RING_DROP_NEWEST ? MQSHM_POLICY_DROP_NEWEST : MQSHM_POLICY_BLOCK;
 }
 
@@ -48,7 +50,7 @@ const char *class_name(uint32_t class)
 
 static const char *op_name(uint32_t op)
 {
-	static const char *const names[] = { "none", "push", "pop", "dup", "release" };
+	static const char *const names[] = { "none", "push", "pop", "dup", "release", "drop" };
 
 	return op < sizeof(names) / sizeof(*names) ? names[op] : "unknown";
 }

@@ -74,6 +74,7 @@
 #define MQSHM_OP_POP		2
 #define MQSHM_OP_DUP		3
 #define MQSHM_OP_RELEASE	4
+#define MQSHM_OP_DROP		5	/* a producer's, of the oldest message */
 #define MQSHM_INTENT_OP(i)	((unsigned int)((i) & 7))
 #define MQSHM_INTENT_PAR(i)	((unsigned int)(((i) >> 3) & 1))
 #define MQSHM_INTENT_BUFFER(i)	((__u32)(((i) >> 4) & 0xfffff))
@@ -163,8 +164,10 @@ struct mqshm_ring_producer {
 /**
  * struct mqshm_ring_consumer - consumer's part of a ring
  *	(MQSHM_MMAP_CONSUMER: read-write for the consumer, read-only else)
- * @phead: cursor of the next slot to empty; commits a pop
- * @head: copy of @phead that the producer looks at, published now and then
+ * @phead: cursor of the next slot to empty; commits a pop. In a ring that drops the
+ *	oldest both ends write it, by compare-and-swap, with a toggle of each in it
+ * @head: copy of @phead that the producer looks at, published now and then; not used in
+ *	a ring that drops the oldest
  */
 struct mqshm_ring_consumer {
 	__u64 phead;
@@ -172,6 +175,11 @@ struct mqshm_ring_consumer {
 	__u64 head;
 	__u64 reserved1[15];
 };
+
+/* In @phead of a ring that drops the oldest: the cursor, and who swapped it last. */
+#define MQSHM_CURSOR_MASK	((1ULL << 62) - 1)
+#define MQSHM_CURSOR_POP	(1ULL << 63)	/* flipped by each pop */
+#define MQSHM_CURSOR_DROP	(1ULL << 62)	/* flipped by each drop */
 
 /* Flags of a ring, written by the kernel only. */
 #define MQSHM_RING_SLEEPING	(1U << 0)	/* consumer wants a KICK when a slot is filled */
@@ -184,6 +192,7 @@ struct mqshm_ring_consumer {
 #define MQSHM_RING_KEPT		(1U << 7)	/* the consumer is gone, another may come */
 /* What the connection was made with; these never change. */
 #define MQSHM_RING_DROP_NEWEST	(1U << 16)	/* MQSHM_POLICY_DROP_NEWEST */
+#define MQSHM_RING_DROP_OLDEST	(1U << 17)	/* MQSHM_POLICY_DROP_OLDEST */
 #define MQSHM_RING_PERSISTENT	(1U << 18)	/* MQSHM_CONNECT_F_PERSISTENT */
 #define MQSHM_RING_KEEP		(1U << 19)	/* MQSHM_CONNECT_F_KEEP */
 
@@ -234,7 +243,8 @@ struct mqshm_meta {
  *	HOLD		0	2 a buffer of the runtime's limit	read-write
  *	STATUS		0	MQSHM_STATUS_RING(limit)	read-only
  *	PRODUCER	ring	128 + 8 << shift		as the ring's end
- *	CONSUMER	ring	256				as the ring's end
+ *	CONSUMER	ring	256				as the ring's end; read-write
+ *			for both, if it drops the oldest
  *	W		pool	8 a buffer			read-write
  *	META		pool	24 a buffer			read-write
  *	PAYLOAD		pool	stride a buffer			as joined
@@ -474,6 +484,7 @@ struct mqshm_pool_create_args {
 /* What a producer does when the ring is full. */
 #define MQSHM_POLICY_BLOCK		0	/* it waits for room */
 #define MQSHM_POLICY_DROP_NEWEST	1	/* it passes the ring over with this message */
+#define MQSHM_POLICY_DROP_OLDEST	2	/* it takes the oldest message out again */
 
 /*
  * It stays when a block goes: the next block of that name, of the same user and with such
