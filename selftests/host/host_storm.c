@@ -5,7 +5,8 @@
  * first is being settled, all of them. After each kill or every few everything is
  * stopped where it is and every count compared; now and then, that those who are left
  * learn of the deaths by themselves, and that messages flow through every connection
- * again when the dead are back: nobody sleeps beside a message.
+ * again when the dead are back: nobody sleeps beside a message. In every other graph
+ * connections drop, stay, and keep what is queued, each as it likes.
  *
  * usage: host_storm [KILLS [SEED [SAME]]]
  * The first graph is made from SEED, each later one from the seed before it; with SAME
@@ -255,9 +256,13 @@ static uint64_t connections_due(unsigned int node, unsigned int dir)
 	uint64_t n = 0;
 	unsigned int i;
 
+	/* one that may come back has not gone for its peer, if there is anything to be had */
 	for (i = 0; i < plan->edges; i++)
-		n += dir == MQSHM_DIR_IN ? plan->edge[i].to == node && pids[plan->edge[i].from] :
-					   plan->edge[i].from == node && pids[plan->edge[i].to];
+		n += dir == MQSHM_DIR_IN ?
+		     plan->edge[i].to == node &&
+		     (pids[plan->edge[i].from] || plan->how[i].persistent) :
+		     plan->edge[i].from == node &&
+		     (pids[plan->edge[i].to] || plan->how[i].keep);
 	return n;
 }
 
@@ -275,9 +280,10 @@ static bool node_flows(unsigned int node)
 
 		for (i = 0; i < plan->edges; i++) {
 			if (plan->edge[i].from != node || plan->edge[i].out != port ||
-			    !pids[plan->edge[i].to])
+			    (!pids[plan->edge[i].to] && !plan->how[i].keep))
 				continue;
-			if (!node_flows(plan->edge[i].to))
+			if (plan->how[i].policy == MQSHM_POLICY_BLOCK &&
+			    (!pids[plan->edge[i].to] || !node_flows(plan->edge[i].to)))
 				return false;
 			has = true;
 		}
@@ -483,6 +489,7 @@ static bool runtime_end(struct mqshm_client *crowd[CROWD_MAX], long allocations)
 		if (pids[i])
 			victim_add(&all, i);
 	kill_them(&all);
+	edges_give_up(runtime);
 	host_sum(&sums);
 	good = !all.odd && !host_check() && sums.in_depot == sums.buffers && !sums.held &&
 	       !sums.queued;

@@ -41,6 +41,7 @@ struct pool_plan {
  * @nodes: processes with a client each
  * @edges: number of elements in @edge
  * @edge: connections; a graph without circles
+ * @how: by edge: what it is connected with: policies, and whether it stays
  * @ports: by node and MQSHM_DIR_*: bit i: port i has edges
  * @reaches: by node: nodes that its messages can come to
  * @depth: queue depth of each node's inputs
@@ -56,6 +57,7 @@ struct plan {
 	unsigned int nodes;
 	unsigned int edges;
 	struct edge edge[EDGES_MAX];
+	struct mqshm_connect_options how[EDGES_MAX];
 	uint8_t ports[NODES_MAX][2];
 	uint32_t reaches[NODES_MAX];
 	uint32_t depth[NODES_MAX];
@@ -112,6 +114,8 @@ __attribute__((noreturn)) void storm_node(struct storm *storm, struct mqshm_runt
 
 /* storm_edge.c: makes it if it is missing and both ends are there. */
 void edge_connect(struct storm *storm, struct mqshm_runtime *rt, unsigned int edge);
+/* Takes away what would stay, or come back. */
+void edges_give_up(struct mqshm_runtime *rt);
 /* The connection of an edge in a snapshot, NULL if there is none that is open. */
 const struct mqshm_connection_record *edge_find(const struct plan *plan,
 						const struct mqshm_snapshot *snap,

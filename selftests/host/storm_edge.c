@@ -13,7 +13,7 @@ void edge_connect(struct storm *storm, struct mqshm_runtime *rt, unsigned int ed
 
 	port_name(from, e->from, MQSHM_DIR_OUT, e->out);
 	port_name(to, e->to, MQSHM_DIR_IN, e->in);
-	r = mqshm_connect(rt, from, to, NULL);
+	r = mqshm_connect_with(rt, from, to, &storm->plan.how[edge], NULL);
 	/* one end is dead; cut ones that nobody lets go of yet have all the numbers */
 	if (r && r != -EEXIST && r != -ENOENT && r != -ENOSPC)
 		test_die("connect", r);
@@ -45,6 +45,18 @@ const struct mqshm_connection_record *edge_find(const struct plan *plan,
 		    !(snap->connections[i].flags & (MQSHM_RING_DEAD | MQSHM_RING_CLOSED)))
 			return &snap->connections[i];
 	return NULL;
+}
+
+void edges_give_up(struct mqshm_runtime *rt)
+{
+	struct mqshm_snapshot *snap;
+	size_t i;
+
+	test_check(mqshm_runtime_snapshot(rt, &snap), "snapshot");
+	for (i = 0; i < snap->n_connections; i++)
+		if (snap->connections[i].flags & MQSHM_RING_PERSISTENT)
+			test_check(mqshm_disconnect(rt, snap->connections[i].id), "disconnect");
+	mqshm_snapshot_free(snap);
 }
 
 static void edge_cut(struct storm *storm, struct mqshm_runtime *rt, unsigned int edge)

@@ -92,6 +92,26 @@ static void pools_make(struct plan *plan, uint64_t *seed)
 	plan->pools = alone ? 1 : POOLS;
 }
 
+/*
+ * Every other graph has plain connections only. From numbers of their own, so that the
+ * rest of a plan is what it was without them.
+ */
+static void edges_make(struct plan *plan, uint64_t seed)
+{
+	unsigned int i;
+
+	if (!random_below(&seed, 2))
+		return;
+	for (i = 0; i < plan->edges; i++) {
+		struct mqshm_connect_options *how = &plan->how[i];
+
+		how->policy = (uint32_t)random_below(&seed, 3);
+		how->persistent = random_below(&seed, 4);
+		how->keep = how->persistent && random_below(&seed, 4);
+		how->keep_ns = how->keep ? MQSHM_KEEP_FOREVER : 0;
+	}
+}
+
 void plan_make(struct plan *plan, uint64_t seed)
 {
 	static const unsigned int crowds[] = { 0, 0, 0, 0, 0, 42, 46, 48 };
@@ -100,6 +120,7 @@ void plan_make(struct plan *plan, uint64_t seed)
 	memset(plan, 0, sizeof(*plan));
 	plan->seed = seed;
 	graph_make(plan, &seed);
+	edges_make(plan, seed_derive(plan->seed, NODES_MAX + 3, 0));
 	pools_make(plan, &seed);
 	for (node = 0; node < plan->nodes; node++) {
 		plan->depth[node] = 1U << random_below(&seed, 9);
@@ -124,8 +145,10 @@ void plan_note(const struct plan *plan)
 	for (i = 0; i < plan->edges; i++) {
 		port_name(from, plan->edge[i].from, MQSHM_DIR_OUT, plan->edge[i].out);
 		port_name(to, plan->edge[i].to, MQSHM_DIR_IN, plan->edge[i].in);
-		test_note("%s%s to %s, depth %u", from,
+		test_note("%s%s to %s, depth %u, policy %u%s%s", from,
 			  plan->optional[plan->edge[i].from] ? " (optional)" : "", to,
-			  plan->depth[plan->edge[i].to]);
+			  plan->depth[plan->edge[i].to], plan->how[i].policy,
+			  plan->how[i].persistent ? ", stays" : "",
+			  plan->how[i].keep ? ", keeps" : "");
 	}
 }
