@@ -32,8 +32,8 @@
  * struct audio_out - an output for samples
  *
  * A block that makes new buffers of those it gets must not need more of them than it
- * gets: else a pool whose buffers all wait in its inputs would be the end. So it has one
- * before it takes the first, and what it has read becomes the next one (@spare).
+ * gets: else a pool whose buffers all wait in its inputs would be the end. So it has two
+ * when it starts, and what it has read becomes the next one (@spare).
  *
  * @port: its index
  * @format: of its samples
@@ -57,8 +57,8 @@ struct audio_out {
 
 /* Parameter bytes. */
 int audio_out_init(struct mqshm_instance *in, struct audio_out *o, size_t port);
-/* Has a buffer at hand: before input is taken, so that one is there for what it becomes. */
-int audio_out_prepare(struct mqshm_instance *in, struct audio_out *o);
+/* Takes the first buffers, for the header and for samples: before there can be input. */
+int audio_out_start(struct mqshm_instance *in, struct audio_out *o);
 /* @ns is the time of the first frame. */
 int audio_out_write(struct mqshm_instance *in, struct audio_out *o, const double *samples,
 		    size_t frames, uint64_t ns);

@@ -18,7 +18,21 @@ int audio_out_init(struct mqshm_instance *in, struct audio_out *o, size_t port)
 	return block_bytes(in, &o->bytes);
 }
 
-int audio_out_prepare(struct mqshm_instance *in, struct audio_out *o)
+int audio_out_start(struct mqshm_instance *in, struct audio_out *o)
+{
+	int error = mqshm_allocate_buffer(in, o->bytes, &o->buf);
+
+	if (error)
+		o->buf.number = MQSHM_NO_BUFFER;
+	else
+		error = mqshm_allocate_buffer(in, o->bytes, &o->spare);
+	if (error)
+		o->spare.number = MQSHM_NO_BUFFER;
+	return error;
+}
+
+/* Has a buffer to fill. */
+static int prepare(struct mqshm_instance *in, struct audio_out *o)
 {
 	if (o->buf.number != MQSHM_NO_BUFFER)
 		return 0;
@@ -47,7 +61,7 @@ int audio_out_flush(struct mqshm_instance *in, struct audio_out *o)
 /* A message of its own, so that it can be told from samples by its length. */
 static int send_header(struct mqshm_instance *in, struct audio_out *o, uint64_t ns)
 {
-	int error = audio_out_prepare(in, o);
+	int error = prepare(in, o);
 
 	if (!error && mqshm_buffer_capacity(mqshm_instance_client(in), &o->buf) < PCM_HEADER_BYTES) {
 		mqshm_buffer_release(mqshm_instance_client(in), &o->buf);
@@ -65,7 +79,7 @@ static int send_header(struct mqshm_instance *in, struct audio_out *o, uint64_t 
 static int room(struct mqshm_instance *in, struct audio_out *o, size_t *frames)
 {
 	size_t capacity, frame_bytes = pcm_frame_bytes(&o->format);
-	int error = audio_out_prepare(in, o);
+	int error = prepare(in, o);
 
 	*frames = 0;
 	if (error)

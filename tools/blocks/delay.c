@@ -45,13 +45,13 @@ static int delay_some(struct mqshm_instance *in, struct delay *d)
 static enum mqshm_result delay_work(struct mqshm_instance *in)
 {
 	struct delay *d = mqshm_instance_state(in);
-	int error = audio_out_prepare(in, &d->out);
+	int error;
 
-	while (!error) {
+	do {
 		error = audio_in_read(in, &d->in, MQSHM_NO_WAIT);
 		if (!error)
 			error = delay_some(in, d);
-	}
+	} while (!error);
 	if (error == -EAGAIN)
 		return MQSHM_NEED_MORE_INPUT;
 	if (error != -ENODATA)
@@ -68,6 +68,13 @@ static int delay_initialize(struct mqshm_instance *in)
 	if (!error)
 		error = audio_in_init(in, &d->in, 0, &d->out);
 	return error ? error : audio_out_init(in, &d->out, 0);
+}
+
+static int delay_start(struct mqshm_instance *in)
+{
+	struct delay *d = mqshm_instance_state(in);
+
+	return audio_out_start(in, &d->out);
 }
 
 static void delay_cleanup(struct mqshm_instance *in)
@@ -102,6 +109,7 @@ const struct mqshm_block_ops delay_ops = {
 	.ports = delay_ports,
 	.state_bytes = sizeof(struct delay),
 	.initialize = delay_initialize,
+	.start = delay_start,
 	.work = delay_work,
 	.cleanup = delay_cleanup,
 };

@@ -100,6 +100,13 @@ static int fir_initialize(struct mqshm_instance *in)
 	return error ? error : audio_out_init(in, &f->out, 0);
 }
 
+static int fir_start(struct mqshm_instance *in)
+{
+	struct fir *f = mqshm_instance_state(in);
+
+	return audio_out_start(in, &f->out);
+}
+
 static int fir_begin(struct fir *f)
 {
 	f->out.format = f->in.format;
@@ -172,13 +179,13 @@ static int fir_end(struct mqshm_instance *in, struct fir *f)
 static enum mqshm_result fir_work(struct mqshm_instance *in)
 {
 	struct fir *f = mqshm_instance_state(in);
-	int error = audio_out_prepare(in, &f->out);
+	int error;
 
-	while (!error) {
+	do {
 		error = audio_in_read(in, &f->in, MQSHM_NO_WAIT);
 		if (!error)
 			error = fir_some(in, f);
-	}
+	} while (!error);
 	if (error == -EAGAIN)
 		return MQSHM_NEED_MORE_INPUT;
 	if (error != -ENODATA)
@@ -224,6 +231,7 @@ const struct mqshm_block_ops fir_filter_ops = {
 	.ports = fir_ports,
 	.state_bytes = sizeof(struct fir),
 	.initialize = fir_initialize,
+	.start = fir_start,
 	.work = fir_work,
 	.cleanup = fir_cleanup,
 };

@@ -223,10 +223,8 @@ static bool all_ended(const struct mixer *m)
 /* Some of the sum: 0, -ENODATA at the end, or an error. */
 static int mixer_some(struct mqshm_instance *in, struct mixer *m)
 {
-	int error = audio_out_prepare(in, &m->out);
+	int error = inputs_read(in, m);
 
-	if (!error)
-		error = inputs_read(in, m);
 	if (!error)
 		error = inputs_place(in, m);
 	if (error)
@@ -275,6 +273,13 @@ static int mixer_initialize(struct mqshm_instance *in)
 	return error;
 }
 
+static int mixer_start(struct mqshm_instance *in)
+{
+	struct mixer *m = mqshm_instance_state(in);
+
+	return audio_out_start(in, &m->out);
+}
+
 static void mixer_cleanup(struct mqshm_instance *in)
 {
 	struct mixer *m = mqshm_instance_state(in);
@@ -314,6 +319,7 @@ const struct mqshm_block_ops mixer_ops = {
 	.ports = mixer_ports,
 	.state_bytes = sizeof(struct mixer),
 	.initialize = mixer_initialize,
+	.start = mixer_start,
 	.work = mixer_work,
 	.cleanup = mixer_cleanup,
 };
