@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Plug-ins as mqtool inspect loads them: good ones by path and by name, and each way in which one can be wrong. On this machine.
+# mqtool inspect, on this machine: the built-in types; plug-ins by path and by name, and each way in which one can be wrong.
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -112,6 +112,46 @@ test_bad() {
 	want 1 "mqtool: block type: ./no.so: No such file or directory" -- mqtool start --block ./no.so --name x
 }
 
+# all_of WHAT FILTER: nothing of all built-in types fails a filter of jq, which makes words of what does
+all_of() {
+	test_case "$1"
+	same '' "$(mqtool inspect --json | jq -r ".types[] | .type as \$type | $2")" "exceptions"
+}
+
+# shellcheck disable=SC2016 # $ of jq
+test_builtin() {
+	export MQSHM_BLOCK_PATH=/nonexistent
+	all_of "every type says what it is, and has ports that do" \
+		'select((.summary | length) < 10 or .class == "unknown" or (.ports | length) == 0 or any(.ports[]; .help == null)) | .type'
+	all_of "every parameter says what it is, and of which kind" \
+		'.params[] | select(.help == null or ([.kind] | inside(["string", "number", "integer", "size", "bool"]) | not)) | "\($type) \(.key)"'
+	all_of "defaults lie in the range, or are one of the words" \
+		'.params[] | select(.default != null and (.default as $d | .choices | index($d) | not)) |
+			select((.kind == "string" and .choices != []) or (.min != null and (.default | tonumber) as $n | $n < .min or $n > .max)) |
+			"\($type) \(.key)"'
+	all_of "ports that are counted have a parameter for it" \
+		'([.params[] | select(.kind == "integer" or .kind == "bool") | .key]) as $keys | .ports[] |
+			select(.count != null and (.count as $c | $keys | index($c) | not)) | "\($type) \(.name)"'
+	test_case "README.md and the manual page know every type"
+	for type in $(mqtool inspect --json | jq -r '.types[].type'); do
+		grep -q "^|.*$type.*|" "$top/README.md" || wrong "README.md: no $type"
+		grep -q "^\.B $type$" "$top/tools/mqtool/mqtool.1" || wrong "mqtool.1: no $type"
+	done
+	test_case "names of the JSON stay"
+	same '{"types":[{"type":"Splitter","class":"processing","summary":"in -> out1, out2, ..., each gets everything, without a copy","path":null,"ports":[{"name":"in","direction":"in","count":null,"optional":false,"help":"messages"},{"name":"out","direction":"out","count":"outputs","optional":false,"help":"each of them"}],"params":[{"key":"outputs","kind":"integer","needed":false,"default":"2","min":1,"max":31,"unit":null,"choices":[],"help":"how many"}]}]}' \
+		"$(mqtool inspect --json Splitter | jq -c .)" "JSON of Splitter"
+	test_case "values for people: needed, ranges with units, words, sizes"
+	want 0 "filename  string  (needed)" "size    auto      1 to 16M, or auto" "0 to 1000000000 s, or now" "auto s16le s24le s32le f32le" -- \
+		mqtool inspect AudioFileSource
+	want 0 "in1, in2, ... (inputs)" -- mqtool inspect Mixer
+	want 0 "in (if input)" "out (if output)" -- mqtool inspect Exec
+	want 0 "may be left open" -- mqtool inspect Verify
+	test_case "a name that is none, also with other letters"
+	want 1 "block type mixer: there is none of that name; did you mean Mixer?" -- mqtool inspect mixer
+	unset MQSHM_BLOCK_PATH
+}
+
+test_builtin
 test_good
 test_names
 test_bad
