@@ -395,10 +395,18 @@ int mqshm_buffer_release(struct mqshm_client *c, struct mqshm_buffer *buf)
 	return r;
 }
 
+/*
+ * Nobody tells when the others let go of a buffer, and they may do so while all free ones
+ * are in the hands of those who wait: a wait for one to copy to looks at its own again.
+ */
+#define SOLE_LOOK_FIRST_NS	1000000
+#define SOLE_LOOK_LAST_NS	128000000
+
 static int make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
 			 uint64_t deadline_ns)
 {
 	struct pool *from = mqshm_buffer_pool(c, buf), *to;
+	uint64_t look_ns = SOLE_LOOK_FIRST_NS, until;
 	struct mqshm_buffer copy;
 	int r;
 
@@ -406,9 +414,16 @@ static int make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
 		return -EACCES;
 	if (!from)
 		return -EINVAL;
-	if (proto_is_sole(&c->cells, pool_w(from, buf->number), buf->number))
-		return 0;
-	r = alloc(c, from->buffer_bytes, deadline_ns, &copy);
+	do {
+		if (proto_is_sole(&c->cells, pool_w(from, buf->number), buf->number))
+			return 0;
+		until = deadline_ns;
+		if (deadline_ns != MQSHM_NO_WAIT && mqshm_now_ns() + look_ns < deadline_ns)
+			until = mqshm_now_ns() + look_ns;
+		r = alloc(c, from->buffer_bytes, until, &copy);
+		if (look_ns < SOLE_LOOK_LAST_NS)
+			look_ns *= 2;
+	} while (r == -ETIMEDOUT && until != deadline_ns);
 	if (r)
 		return r;
 	to = client_pool(c, copy.number);
