@@ -154,10 +154,12 @@ int mqshm_manager_start_block(struct mqshm_manager *m, const struct mqshm_block_
  * struct mqshm_connection_spec - a connection to be made
  * @from: "block:port", or "block" if it has one output
  * @to: "block:port", or "block" if it has one input
+ * @options: how
  */
 struct mqshm_connection_spec {
 	const char *from;
 	const char *to;
+	struct mqshm_connect_options options;
 };
 
 /**

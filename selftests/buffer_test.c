@@ -6,6 +6,8 @@
 
 #include "kselftest_harness.h"
 
+#include <pthread.h>
+
 #include "graph.h"
 #include "mqshm_test.h"
 
@@ -252,6 +254,58 @@ TEST_F(buffer, make_writable)
 	EXPECT_TRUE(mqshm_buffer_is_sole(self->c, &other));
 	EXPECT_EQ(0, mqshm_buffer_release(self->c, &buf));
 	EXPECT_EQ(0, mqshm_buffer_release(self->c, &other));
+}
+
+/**
+ * struct shared_with - another who has a reference to the same buffer
+ * @n: its node
+ * @buf: the reference
+ */
+struct shared_with {
+	struct node n;
+	struct mqshm_buffer buf;
+};
+
+static void *let_go_later(void *arg)
+{
+	struct shared_with *w = arg;
+
+	sleep_us(50000);
+	must(mqshm_buffer_release(w->n.client, &w->buf) == 0);
+	return NULL;
+}
+
+/* It waits for a buffer to copy to, and none comes: the others let go of its own. */
+TEST_F(buffer, make_writable_when_the_others_let_go)
+{
+	struct mqshm_buffer held[7], buf;
+	struct shared_with other;
+	struct node sink;
+	pthread_t thread;
+	uint32_t number;
+
+	ASSERT_EQ(0, node_open(&sink, runtime_name(), "sink", &one_in));
+	ASSERT_EQ(0, node_open(&other.n, runtime_name(), "other", &one_in));
+	ASSERT_EQ(0, graph_connect(self->fd, "block", "sink", NULL));
+	ASSERT_EQ(0, graph_connect(self->fd, "block", "other", NULL));
+	ASSERT_EQ(0, node_wait_connections(&self->n, self->n.out[0], 2, 5000));
+	ASSERT_EQ(0, mqshm_buffer_alloc(self->c, 65536, SOON, &buf));
+	for (unsigned int i = 0; i < ARRAY_SIZE(held); i++)
+		ASSERT_EQ(0, mqshm_buffer_alloc(self->c, 65536, SOON, &held[i]));
+	ASSERT_EQ(0, node_push(&self->n, self->n.out[0], &buf, SOON));
+	ASSERT_EQ(0, node_pop(&sink, sink.in[0], &buf, SOON));
+	ASSERT_EQ(0, node_pop(&other.n, other.n.in[0], &other.buf, SOON));
+	number = buf.number;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, let_go_later, &other));
+	EXPECT_EQ(0, mqshm_buffer_make_writable(sink.client, &buf, after_ms(PATIENCE_MS)));
+	EXPECT_EQ(number, buf.number);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, mqshm_buffer_release(sink.client, &buf));
+	for (unsigned int i = 0; i < ARRAY_SIZE(held); i++)
+		EXPECT_EQ(0, mqshm_buffer_release(self->c, &held[i]));
+	node_close(&sink);
+	node_close(&other.n);
 }
 
 TEST_F(buffer, none_is_harmless)

@@ -157,7 +157,9 @@ static int blocks_connect(struct start *s)
 	int r;
 
 	for (i = 0; i < graph->n_connections; i++) {
-		r = mqshm_connect(s->m->rt, graph->connections[i].from, graph->connections[i].to, NULL);
+		const struct mqshm_connection_spec *c = &graph->connections[i];
+
+		r = mqshm_connect_with(s->m->rt, c->from, c->to, &c->options, NULL);
 		if (r)
 			return fault_set(s, MQSHM_GRAPH_CONNECTION, i, r);
 	}

@@ -38,7 +38,8 @@ STORM_SRC := $(addprefix $(H)/,storm_plan.c storm_edge.c storm_node.c)
 # for those that step through an operation
 STEP_SRC := $(addprefix $(H)/,step.c scene.c victim.c)
 STEPPERS := host_signal host_step
-LIB_SRC := $(filter-out $(LIB)/sys.c,$(wildcard $(LIB)/*.c $(LIB)/block/*.c))
+# plugin.c apart: a plug-in has no place beside a library with a kernel in it
+LIB_SRC := $(filter-out $(LIB)/sys.c $(LIB)/block/plugin.c,$(wildcard $(LIB)/*.c $(LIB)/block/*.c))
 FORWARDED := $(filter-out linux/mqshm.h,$(sort $(shell sed -n 's/^\#include <\(linux\/.*\)>.*/\1/p' $(KMOD)/*.[ch])))
 
 CFLAGS ?= -O2 -g

@@ -58,9 +58,9 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 /* -- types ------------------------------------------------------------------------- */
 
 static const struct mqshm_param_spec params[] = {
-	{ "n", "integer", "0", "messages, calls, or which sink" },
-	{ "ports", "integer", "1", "inputs or outputs" },
-	{ NULL, NULL, NULL, NULL }
+	{ .key = "n", .kind = "integer", .fallback = "0", .help = "messages, calls, or which sink" },
+	{ .key = "ports", .kind = "integer", .fallback = "1", .help = "inputs or outputs" },
+	{ .key = NULL }
 };
 
 /**

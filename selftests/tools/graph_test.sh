@@ -62,6 +62,19 @@ END
 	test_case "everything that an output is connected to gets the first message too"
 	equal in out2
 
+	test_case "connections are made as the graph says"
+	sed 's/to: snk2}/to: snk2, policy: drop-oldest, keep: 60}/; s/filename: in,/filename: feed,/' copy.yaml > how.yaml
+	mkfifo feed
+	mqtool run how.yaml 2> words &
+	run=$!
+	exec 4> feed
+	until_true sh -c 'mqtool list --runtime how --json | jq -e ".connections | length == 3" > found'
+	same '["block","drop-oldest",true]' \
+		"$(json '[.connections[0].policy, (.connections[2] | .policy, .keep)]' how)" "policies, keep"
+	exec 4>&-
+	wait $run || wrong "status $?: $(cat words)"
+	rm -f feed
+
 	test_case "run takes the runtime that is there, and leaves it"
 	mqtool init --name t --pool 4K:1024 > /dev/null
 	rm -f out out2
@@ -101,6 +114,10 @@ test_run_refused() {
 	edited "a pool that cannot be" 's/64K, count/17M, count/' "mqtool: wrong.yaml:3: pool large: a buffer has 64 bytes to 16M"
 	edited "a policy that is none" 's/FileSink, params: {filename: out}/&, restart: often/;s/}, restart: often}/, restart: often}/;s/out, restart/out}, restart/' \
 		"mqtool: wrong.yaml:9: restart often: it is no, on-failure or always"
+	edited "a connection with a policy that is none" 's/to: snk2}/to: snk2, policy: drop}/' \
+		"mqtool: wrong.yaml:16: policy drop: there is no such policy; there are block, drop-newest and drop-oldest"
+	edited "a connection that keeps for no time" 's/to: snk2}/to: snk2, keep: soon}/' \
+		"mqtool: wrong.yaml:16: keep soon: it is a number of seconds, 0.001 or more, or forever"
 	edited "an unknown port, before anything runs" 's/src:out/src:left/' \
 		"mqtool: wrong.yaml:16: port src:left: the block has no such output; outputs of src: out"
 	edited "a file that is not there, before anything runs" 's/filename: in,/filename: nofile,/' \

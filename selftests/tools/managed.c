@@ -43,12 +43,12 @@ static void start(struct mqshm_manager *m)
 	};
 	CHECK(!mqshm_manager_start_block(m, &spec, NULL, NULL));
 
-	spec = (struct mqshm_block_spec){ .type = "Amplifier", .name = "amp", .params = &bad, .n_params = 1 };
+	spec = (struct mqshm_block_spec){ .type = "Amplifier", .name = "unstarted", .params = &bad, .n_params = 1 };
 	CHECK(mqshm_manager_start_block(m, &spec, &p, &said) == -ECHILD);
 	CHECK(p.state == MQSHM_PROCESS_ENDED && p.code == 1 && !p.signal);
 	CHECK(said && strstr(said, "gian"));
 	free(said);
-	log = mqshm_manager_log_path(m, "amp");
+	log = mqshm_manager_log_path(m, "unstarted");
 	CHECK(log && !fopen(log, "r") && errno == ENOENT);
 	free(log);
 	spec = (struct mqshm_block_spec){ .type = "Splitter", .name = "s", .log = "/nowhere/log" };

@@ -2,7 +2,6 @@
 /* mqtool connect: joins an output to an input. */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "mqtool.h"
 
@@ -24,33 +23,6 @@ struct connect_options {
 #define KEY_PERSISTENT	'P'
 #define KEY_KEEP	'k'
 
-/* Seconds, or "forever"; without, the default. */
-static bool keep_parse(const char *seconds, uint64_t *ns)
-{
-	char *end;
-	double s;
-
-	if (!seconds)
-		return true;
-	if (!strcmp(seconds, "forever")) {
-		*ns = MQSHM_KEEP_FOREVER;
-		return true;
-	}
-	s = strtod(seconds, &end);
-	if (*end || end == seconds || !(s >= 0.001 && s <= 1e9))
-		return false;
-	*ns = (uint64_t)(s * 1e9);
-	return true;
-}
-
-static bool policy_parse(const char *word, uint32_t *policy)
-{
-	for (*policy = MQSHM_POLICY_BLOCK; policy_name(*policy); ++*policy)
-		if (!strcmp(word, policy_name(*policy)))
-			return true;
-	return false;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct connect_options *o = state->input;
@@ -67,7 +39,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_POLICY:
 		if (!policy_parse(arg, &o->with.policy))
-			argp_error(state, "--policy %s: there is no such policy; there are block, drop-newest and drop-oldest", arg);
+			argp_error(state, "--policy %s: " POLICY_FORM, arg);
 		return 0;
 	case KEY_PERSISTENT:
 		o->with.persistent = true;
@@ -76,7 +48,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->with.persistent = true;
 		o->with.keep = true;
 		if (!keep_parse(arg, &o->with.keep_ns))
-			argp_error(state, "--keep=%s: it is a number of seconds, 0.001 or more, or forever", arg);
+			argp_error(state, "--keep=%s: " KEEP_FORM, arg);
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "%s: what is this? it is --from BLOCK:PORT --to BLOCK:PORT", arg);

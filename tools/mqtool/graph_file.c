@@ -316,6 +316,35 @@ static void read_to(struct reader *r, struct fy_node *value, void *what)
 	read_end(r, value, &((struct mqshm_connection_spec *)what)->to);
 }
 
+static void read_policy(struct reader *r, struct fy_node *value, void *what)
+{
+	struct mqshm_connection_spec *c = what;
+	const char *name = word(r, value, "policy", NULL);
+
+	if (*name && !policy_parse(name, &c->options.policy))
+		wrong(r, value, "policy", name, POLICY_FORM);
+}
+
+static void read_persistent(struct reader *r, struct fy_node *value, void *what)
+{
+	const char *yes = word(r, value, "persistent", NULL);
+	bool *persistent = &((struct mqshm_connection_spec *)what)->options.persistent;
+
+	*persistent = *persistent || !strcmp(yes, "true");
+	if (*yes && strcmp(yes, "true") && strcmp(yes, "false"))
+		wrong(r, value, "persistent", yes, "it is true or false");
+}
+
+static void read_keep(struct reader *r, struct fy_node *value, void *what)
+{
+	struct mqshm_connection_spec *c = what;
+	const char *seconds = word(r, value, "keep", NULL);
+
+	c->options.persistent = c->options.keep = true;
+	if (*seconds && !keep_parse(seconds, &c->options.keep_ns))
+		wrong(r, value, "keep", seconds, KEEP_FORM);
+}
+
 static char *trim(char *s)
 {
 	size_t n;
@@ -351,7 +380,8 @@ static void read_chain(struct reader *r, struct fy_node *node)
 static void read_connections(struct reader *r, struct fy_node *value, void *what)
 {
 	static const struct key keys[] = {
-		{ "from", read_from }, { "to", read_to }, { NULL, NULL }
+		{ "from", read_from }, { "to", read_to }, { "policy", read_policy },
+		{ "persistent", read_persistent }, { "keep", read_keep }, { NULL, NULL }
 	};
 	struct fy_node *node;
 	void *at = NULL;
@@ -370,7 +400,7 @@ static void read_connections(struct reader *r, struct fy_node *value, void *what
 		}
 		read_keys(r, node, keys, &c);
 		if (c.from && c.to)
-			spec_connect(r->spec, c.from, c.to, line_of(node));
+			spec_connect(r->spec, c.from, c.to, line_of(node))->options = c.options;
 		else
 			wrong(r, node, "connection", NULL, "it needs from and to");
 	}

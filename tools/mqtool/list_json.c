@@ -27,20 +27,6 @@ static const char *role_name(uint32_t role)
 	return role < sizeof(names) / sizeof(*names) ? names[role] : "unknown";
 }
 
-const char *policy_name(uint32_t policy)
-{
-	static const char *const names[] = { "block", "drop-newest", "drop-oldest" };
-
-	return policy < sizeof(names) / sizeof(*names) ? names[policy] : NULL;
-}
-
-uint32_t ring_policy(uint32_t flags)
-{
-	if (flags & MQSHM_RING_DROP_OLDEST)
-		return MQSHM_POLICY_DROP_OLDEST;
-	return flags & MQSHM_RING_DROP_NEWEST ? MQSHM_POLICY_DROP_NEWEST : MQSHM_POLICY_BLOCK;
-}
-
 const char *class_name(uint32_t class)
 {
 	static const char *const names[] = { "source", "processing", "sink" };

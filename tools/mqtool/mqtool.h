@@ -201,9 +201,17 @@ int json_print(struct json_object *o);
 const char *class_name(uint32_t class_);
 const char *client_state_name(uint32_t state);
 const char *departed_how_name(uint32_t how);
+
+/* -- policy.c: what a connection is made with ---------------------------------------------- */
+
 /* NULL behind the last; MQSHM_POLICY_* of a ring's flags. */
 const char *policy_name(uint32_t policy);
 uint32_t ring_policy(uint32_t flags);
+#define POLICY_FORM "there is no such policy; there are block, drop-newest and drop-oldest"
+bool policy_parse(const char *word, uint32_t *policy);
+/* Seconds, or "forever"; NULL leaves the default. */
+#define KEEP_FORM "it is a number of seconds, 0.001 or more, or forever"
+bool keep_parse(const char *seconds, uint64_t *ns);
 
 /* -- monitor_line.c --------------------------------------------------------------------- */
 

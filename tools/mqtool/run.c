@@ -105,6 +105,7 @@ static struct mqshm_graph *graph_make(const struct spec *s, const struct run_opt
 	for (size_t i = 0; i < s->n_connections; i++)
 		connections[i] = (struct mqshm_connection_spec) {
 			.from = s->connections[i].from, .to = s->connections[i].to,
+			.options = s->connections[i].options,
 		};
 	*graph = (struct mqshm_graph){
 		.processes = processes_make(s, o), .n_processes = s->n_processes,

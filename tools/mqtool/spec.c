@@ -39,12 +39,14 @@ void spec_add_param(struct spec_block *block, const char *key, const char *value
 	};
 }
 
-void spec_connect(struct spec *s, const char *from, const char *to, unsigned int line)
+struct spec_connection *spec_connect(struct spec *s, const char *from, const char *to,
+				     unsigned int line)
 {
 	s->connections = grow(s->connections, s->n_connections + 1, sizeof(*s->connections));
 	s->connections[s->n_connections++] = (struct spec_connection){
 		.from = text("%s", from), .to = text("%s", to), .line = line,
 	};
+	return &s->connections[s->n_connections - 1];
 }
 
 void spec_free(struct spec *s)

@@ -47,11 +47,13 @@ struct spec_block {
  * struct spec_connection - a connection of a graph
  * @from: "block:port" or "block"
  * @to: "block:port" or "block"
+ * @options: how
  * @line: where it is written
  */
 struct spec_connection {
 	char *from;
 	char *to;
+	struct mqshm_connect_options options;
 	unsigned int line;
 };
 
@@ -87,7 +89,8 @@ struct spec_process *spec_add_process(struct spec *s, const char *name, unsigned
 void spec_add_pool(struct spec *s, const struct pool_request *pool);
 void spec_add_param(struct spec_block *block, const char *key, const char *value,
 		    unsigned int line);
-void spec_connect(struct spec *s, const char *from, const char *to, unsigned int line);
+struct spec_connection *spec_connect(struct spec *s, const char *from, const char *to,
+				     unsigned int line);
 struct spec_block *spec_find_block(const struct spec *s, const char *name);
 const struct spec_process *spec_find_process(const struct spec *s, const char *name);
 void spec_free(struct spec *s);
