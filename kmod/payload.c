@@ -73,7 +73,11 @@ static void payload_take_over(struct file *file, struct mqshm_payload *payload)
 	file->f_op = &payload_fops;
 }
 
-/* In chunks: shmem gives up, and undoes the whole call, at any signal. */
+/*
+ * In chunks: shmem gives up, and undoes the whole call, at any signal, and at what io_uring
+ * has to do in this thread, which looks like one. The system call begins anew then, unless
+ * there is a handler that is to see EINTR.
+ */
 static int payload_reserve(struct file *file, u64 bytes)
 {
 	u64 done, step;
@@ -82,6 +86,8 @@ static int payload_reserve(struct file *file, u64 bytes)
 	for (done = 0; done < bytes; done += step) {
 		step = min_t(u64, bytes - done, SZ_2M);
 		ret = vfs_fallocate(file, 0, done, step);
+		if (ret == -EINTR)
+			return -ERESTARTSYS;
 		if (ret)
 			return ret == -ENOSPC ? -ENOMEM : ret;
 	}

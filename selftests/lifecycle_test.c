@@ -469,4 +469,20 @@ TEST_F(runtime, join_while_signals_come)
 	EXPECT_EQ(0, err);
 }
 
+/* Memory is reserved with an eye on signals: a handler that lets calls go on is not noticed. */
+TEST_F(runtime, pool_while_signals_come)
+{
+	struct sigaction action = { .sa_handler = tick, .sa_flags = SA_RESTART };
+	struct itimerval once = { 0 };
+	char name[16];
+
+	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
+	for (int i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), "pool%d", i);
+		once.it_value.tv_usec = 20 << i;
+		ASSERT_EQ(0, setitimer(ITIMER_REAL, &once, NULL));
+		ASSERT_EQ(i, pool_create(self->fd, name, 1 << 20, 4, NULL));
+	}
+}
+
 TEST_HARNESS_MAIN
