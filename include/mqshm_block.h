@@ -243,8 +243,9 @@ int mqshm_instance_new(struct mqshm_client *c, const struct mqshm_block_ops *ops
  * mqshm_instance_run() - run the block until it is done, fails or is asked to stop
  * @error: on MQSHM_ERROR a sentence, to be freed by the caller; may be NULL
  *
- * Calls start, work as inputs and outputs allow, stop. Sleeps when there is
- * nothing to do. Returns MQSHM_DONE (end), MQSHM_OK (stopped) or MQSHM_ERROR.
+ * Calls start, work as inputs and outputs allow, stop; none of them if it was asked
+ * to stop before. Sleeps when there is nothing to do. Returns MQSHM_DONE (end),
+ * MQSHM_OK (stopped) or MQSHM_ERROR.
  */
 enum mqshm_result mqshm_instance_run(struct mqshm_instance *in, char **error); /* MT-Unsafe race:client */
 

@@ -259,6 +259,13 @@ END
 	equal in out
 	refused "a block of a worker that cannot start" "one.yaml:" "cannot read nofile" -- sh -c 'sed -i s/filename:.in,/filename:\ nofile,/ one.yaml; mqtool run one.yaml'
 	rm -f out
+	test_case "what a block of a worker would write is left as it is when the graph does not start"
+	sed 's/filename: in/filename: feed/;s/snk: {/snk: {process: many, /;s/src -> amp1/src:left -> amp1/' worker.yaml > one.yaml
+	echo precious > out
+	cp in feed
+	want 1 "port src:left: the block has no such output" -- mqtool run one.yaml
+	same precious "$(cat out)" "output"
+	rm -f out feed
 }
 
 test_launch() {

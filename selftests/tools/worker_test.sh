@@ -74,9 +74,12 @@ kill -TERM $worker
 wait $worker || wrong "status $?"
 same 4 "$(grep -c ': stopped;' words)" 'blocks that say that they were stopped'
 
-test_case 'a name that is taken: nothing is left'
-want 1 'block same: there is a block of that name' -- mqtool worker --block Router --name same --block Router --name same
+test_case 'a name that is taken: nothing is left, and nothing has begun'
+echo precious > out
+want 1 'block same: there is a block of that name' -- mqtool worker --block FileSink --name same --param filename=out \
+	--block Router --name same
 same '[0,0]' "$(numbers '[(.blocks | length), (.clients | length)]')" 'blocks and clients'
+same precious "$(cat out)" 'file of the first'
 
 test_case 'a block that fails does not end the others'
 mqtool worker --block FileSink --name bad --param filename=/dev/full --block FileSource --name good --param filename=in \

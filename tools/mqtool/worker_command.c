@@ -284,8 +284,8 @@ static int run(const struct options *o, const char *runtime)
 		return runtime_fail(runtime, error);
 	managed = o->ready_fd >= 0;
 	handle_signals(w);
-	if (managed)
-		mqshm_worker_hold(w);
+	/* if one cannot be made, the others have not begun */
+	mqshm_worker_hold(w);
 	status = add_all(w, o, runtime);
 	if (!status && worker_ready(o->ready_fd)) {
 		mqshm_worker_go(w);
