@@ -266,6 +266,12 @@ END
 	want 1 "port src:left: the block has no such output" -- mqtool run one.yaml
 	same precious "$(cat out)" "output"
 	rm -f out feed
+	test_case "a block that fails ends the others of its process, and the graph"
+	sed 's/filename: feed/filename: in/;s/, restart: on-failure//;s/format: s16le/format: wav/;s/snk: {/snk: {process: many, /;s/src: {/src: {process: many, /' \
+		worker.yaml > one.yaml
+	timeout -s KILL 30 mqtool run one.yaml > words 2>&1
+	same 1 $? "status"
+	want 0 "amp1: failed" "src: stopped" "snk: stopped" -- cat words
 }
 
 test_launch() {

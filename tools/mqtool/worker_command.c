@@ -242,7 +242,10 @@ static int report_ended(struct mqshm_worker *w, bool *told, bool *stopped)
 	return status;
 }
 
-/* Until all have ended; tells a manager whether they were stopped. */
+/*
+ * Until all have ended; tells a manager whether they were stopped. A manager starts again, or
+ * gives up, whole processes: the others of one that failed must not wait for it for ever.
+ */
 static int watch(struct mqshm_worker *w, const struct options *o)
 {
 	bool *told = grow(NULL, o->n_blocks, sizeof(*told));
@@ -253,8 +256,11 @@ static int watch(struct mqshm_worker *w, const struct options *o)
 	memset(told, 0, o->n_blocks * sizeof(*told));
 	do {
 		more = mqshm_worker_wait(w, &ended, MQSHM_FOREVER);
-		if (report_ended(w, told, &stopped))
-			status = EXIT_FAILED;
+		if (!report_ended(w, told, &stopped))
+			continue;
+		status = EXIT_FAILED;
+		if (managed)
+			mqshm_worker_request_stop(w);
 	} while (more);
 	if (o->ready_fd >= 0)
 		send(o->ready_fd, stopped && !status ? "s" : "e", 1, MSG_NOSIGNAL);
