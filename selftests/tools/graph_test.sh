@@ -272,6 +272,17 @@ END
 	timeout -s KILL 30 mqtool run one.yaml > words 2>&1
 	same 1 $? "status"
 	want 0 "amp1: failed" "src: stopped" "snk: stopped" -- cat words
+	test_case "a command that a block of a worker runs has none of the worker's files"
+	cat > exec.yaml << 'END'
+processes: {many: }
+blocks:
+  cmd: {type: Exec, params: {command: "echo /proc/self/fd/*", input: 0}, process: many}
+  snk: {type: FileSink, params: {filename: out}, process: many}
+connections: [cmd -> snk]
+END
+	want 0 "cmd: done" -- mqtool run exec.yaml
+	same "/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2" "$(sed 's, /proc/self/fd/[3-9]$,,' out)" "files of the command"
+	rm -f out
 }
 
 test_launch() {

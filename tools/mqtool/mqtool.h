@@ -277,6 +277,8 @@ struct worker_options {
 
 /* Runs the block until it ends: EXIT_*. */
 int worker_run(const struct worker_options *options);
+/* The process gets its name, and says nothing in pieces; no command that a block runs has @ready_fd. */
+void worker_begin(const char *process_name, int ready_fd);
 /* Tells the manager that the block is there, and waits until it may run; false: it may not. */
 bool worker_ready(int ready_fd);
 /* Why a block was not made; frees @sentence (NULL is allowed). EXIT_FAILED. */

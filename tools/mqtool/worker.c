@@ -120,6 +120,14 @@ static int run(const struct worker_options *o, struct mqshm_instance *instance)
 	return status;
 }
 
+void worker_begin(const char *process_name, int ready_fd)
+{
+	prctl(PR_SET_NAME, process_name);
+	setvbuf(stderr, NULL, _IOLBF, 0);
+	if (ready_fd >= 0)
+		fcntl(ready_fd, F_SETFD, FD_CLOEXEC);
+}
+
 bool worker_ready(int ready_fd)
 {
 	char byte;
@@ -144,10 +152,7 @@ int worker_run(const struct worker_options *o)
 	char *sentence = NULL;
 	int status, error;
 
-	prctl(PR_SET_NAME, o->process_name);
-	setvbuf(stderr, NULL, _IOLBF, 0);
-	if (o->ready_fd >= 0)
-		fcntl(o->ready_fd, F_SETFD, FD_CLOEXEC);
+	worker_begin(o->process_name, o->ready_fd);
 	error = mqshm_client_join(o->runtime, &options, &client);
 	if (error)
 		return runtime_fail(o->runtime, error);

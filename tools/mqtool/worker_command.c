@@ -284,8 +284,10 @@ static int run_alone(const struct options *o, const char *runtime)
 static int run(const struct options *o, const char *runtime)
 {
 	struct mqshm_worker *w;
-	int status, error = mqshm_worker_open(runtime, &o->worker, &w);
+	int status, error;
 
+	worker_begin(o->worker.process_name, o->ready_fd);
+	error = mqshm_worker_open(runtime, &o->worker, &w);
 	if (error)
 		return runtime_fail(runtime, error);
 	managed = o->ready_fd >= 0;
