@@ -163,6 +163,8 @@ static int blocks_connect(struct start *s)
 		if (r)
 			return fault_set(s, MQSHM_GRAPH_CONNECTION, i, r);
 	}
+	/* while all of them are there for certain */
+	mqshm_links_update(s->m);
 	return 0;
 }
 

@@ -55,7 +55,7 @@ static void link_free(struct link *link)
 	free(link);
 }
 
-/* Without memory it is not remembered. */
+/* Without memory it is not remembered. How it was made is learned later. */
 static void link_add(struct mqshm_manager *m, const char *from, const char *to)
 {
 	struct link **end = find(m, from, to), *link;
@@ -115,7 +115,28 @@ static void catch_up(struct mqshm_manager *m)
 	free(list);
 }
 
-static void notice_take(struct mqshm_manager *m, const struct mqshm_notice *n)
+/* Notices do not say how a connection was made: it is still there, unless it went at once. */
+static void flags_learn(struct mqshm_manager *m)
+{
+	struct mqshm_snapshot *snap;
+	struct link *link;
+	size_t i;
+
+	if (mqshm_runtime_snapshot(m->rt, &snap))
+		return;
+	for (i = 0; i < snap->n_connections; i++) {
+		const struct mqshm_connection_record *c = &snap->connections[i];
+
+		link = *find(m, c->from, c->to);
+		/* one that lost an end may have a successor, made in another way */
+		if (link && c->from_block && c->to_block)
+			link->flags = c->flags;
+	}
+	mqshm_snapshot_free(snap);
+}
+
+/* True: there may be a link that nothing else is known of. */
+static bool notice_take(struct mqshm_manager *m, const struct mqshm_notice *n)
 {
 	bool ended = n->change == MQSHM_CHANGE_WENT || n->change == MQSHM_CHANGE_DIED;
 
@@ -124,19 +145,23 @@ static void notice_take(struct mqshm_manager *m, const struct mqshm_notice *n)
 	else if (n->subject == MQSHM_RECORD_CLIENT && ended)
 		client_left(m, n->pid);
 	else if (n->subject != MQSHM_RECORD_CONNECTION)
-		return;
+		return false;
 	else if (n->change == MQSHM_CHANGE_CAME)
 		link_add(m, n->name, n->to);
 	else if (n->change == MQSHM_CHANGE_WENT)
 		link_forget(m, n->name, n->to);
+	return n->change == MQSHM_CHANGE_LOST || n->change == MQSHM_CHANGE_CAME;
 }
 
 void mqshm_links_update(struct mqshm_manager *m)
 {
 	struct mqshm_notice notice;
+	bool more = false;
 
 	while (m->monitor && !mqshm_monitor_next(m->monitor, &notice, MQSHM_NO_WAIT))
-		notice_take(m, &notice);
+		more |= notice_take(m, &notice);
+	if (more)
+		flags_learn(m);
 }
 
 /* What was at this end was started here, and has come to its end. */
@@ -149,6 +174,20 @@ static bool has_ended(const struct mqshm_manager *m, const char *end)
 	return p && (p->state == MQSHM_PROCESS_ENDED || mqshm_process_leaves(p));
 }
 
+/* Persistent ones are the kernel's: it joined the block when that was registered. */
+static int link_make(struct mqshm_manager *m, const struct link *link)
+{
+	struct mqshm_connect_options options = { .policy = MQSHM_POLICY_BLOCK };
+
+	if (link->flags & MQSHM_RING_PERSISTENT)
+		return -EEXIST;
+	if (link->flags & MQSHM_RING_DROP_NEWEST)
+		options.policy = MQSHM_POLICY_DROP_NEWEST;
+	if (link->flags & MQSHM_RING_DROP_OLDEST)
+		options.policy = MQSHM_POLICY_DROP_OLDEST;
+	return mqshm_connect_with(m->rt, link->from, link->to, &options, NULL);
+}
+
 bool mqshm_links_restore(struct mqshm_manager *m, const struct process *p)
 {
 	bool fed = false, starved = false;
@@ -158,10 +197,10 @@ bool mqshm_links_restore(struct mqshm_manager *m, const struct process *p)
 	for (link = m->links; link; link = link->next) {
 		/* an end that is not there makes it when it comes back, if it is ours */
 		if (mqshm_process_has(p, link->from))
-			mqshm_connect(m->rt, link->from, link->to, NULL);
+			link_make(m, link);
 		if (!mqshm_process_has(p, link->to))
 			continue;
-		r = mqshm_connect(m->rt, link->from, link->to, NULL);
+		r = link_make(m, link);
 		if (r && r != -EEXIST && has_ended(m, link->from))
 			starved = true;
 		else

@@ -11,11 +11,13 @@
  * @next: the next
  * @from: "block:port"
  * @to: "block:port"
+ * @flags: MQSHM_RING_*, how it was made; 0 as long as that is not known
  */
 struct link {
 	struct link *next;
 	char *from;
 	char *to;
+	uint32_t flags;
 };
 
 /**

@@ -192,7 +192,7 @@ test_restart() {
 	mqtool start --runtime t --block FileSource --name src --param filename=feed > /dev/null
 	mqtool start --runtime t --block FileSink --name snk --param filename=out > /dev/null
 	mqtool connect --runtime t --from src --to amp > /dev/null
-	mqtool connect --runtime t --from amp --to snk > /dev/null
+	mqtool connect --runtime t --from amp --to snk --policy drop-newest > /dev/null
 	exec 3> feed
 	echo one >&3
 	until_true says out one
@@ -205,7 +205,7 @@ test_restart() {
 	before=$(pid_of amp t)
 	kill -KILL "$before"
 	until_true sh -c "[ \$(grep -c 'it runs again' $XDG_RUNTIME_DIR/mqshm/t-amp.log) = 2 ]"
-	same '["amp:out","snk:in"]' "$(json '.connections[] | [.from, .to]' t)" "connections"
+	same '["amp:out","snk:in","drop-newest"]' "$(json '.connections[] | [.from, .to, .policy]' t)" "connections"
 	exec 3>&-
 	test_case "what is asked to stop is not started again, and the watcher ends"
 	want 0 -- mqtool stop --runtime t --all
