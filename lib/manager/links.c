@@ -29,14 +29,22 @@ int mqshm_links_watch(struct mqshm_manager *m)
 	return r;
 }
 
-/* The process of ours that may be started again and has this end. */
-static struct process *owner(const struct mqshm_manager *m, const char *end)
+/* The process of ours that has this end. */
+static struct process *process_of(const struct mqshm_manager *m, const char *end)
 {
 	struct process *p = m->processes;
 
-	while (p && (!p->restart.when || !mqshm_process_has(p, end)))
+	while (p && !mqshm_process_has(p, end))
 		p = p->next;
 	return p;
+}
+
+/* The one that has it and may be started again. */
+static struct process *owner(const struct mqshm_manager *m, const char *end)
+{
+	struct process *p = process_of(m, end);
+
+	return p && p->restart.when ? p : NULL;
 }
 
 static struct link **find(struct mqshm_manager *m, const char *from, const char *to)
@@ -76,7 +84,7 @@ static void link_add(struct mqshm_manager *m, const char *from, const char *to)
 /* The process that has this end is gone, or has said that it goes, so that the connection went with it. */
 static bool gone_with(const struct mqshm_manager *m, const char *end)
 {
-	struct process *p = owner(m, end);
+	struct process *p = process_of(m, end);
 
 	return p && (p->left == (uint32_t)p->pid || mqshm_process_leaves(p));
 }
@@ -167,10 +175,8 @@ void mqshm_links_update(struct mqshm_manager *m)
 /* What was at this end was started here, and has come to its end. */
 static bool has_ended(const struct mqshm_manager *m, const char *end)
 {
-	struct process *p = m->processes;
+	struct process *p = process_of(m, end);
 
-	while (p && !mqshm_process_has(p, end))
-		p = p->next;
 	return p && (p->state == MQSHM_PROCESS_ENDED || mqshm_process_leaves(p));
 }
 
@@ -188,20 +194,56 @@ static int link_make(struct mqshm_manager *m, const struct link *link)
 	return mqshm_connect_with(m->rt, link->from, link->to, &options, NULL);
 }
 
+/* Whether the consumer is joined; what was kept for it comes, even if nobody feeds it. */
+static bool is_joined(const struct mqshm_manager *m, const struct link *link)
+{
+	struct mqshm_snapshot *snap;
+	bool joined = false;
+	size_t i;
+
+	if (mqshm_runtime_snapshot(m->rt, &snap))
+		return true;
+	for (i = 0; i < snap->n_connections && !joined; i++) {
+		const struct mqshm_connection_record *c = &snap->connections[i];
+
+		joined = c->to_block && !strcmp(c->from, link->from) && !strcmp(c->to, link->to);
+	}
+	mqshm_snapshot_free(snap);
+	return joined;
+}
+
+/* A block of the process that no link leads to needs nobody to feed it. */
+static bool has_source(const struct mqshm_manager *m, const struct process *p)
+{
+	const struct link *link;
+	size_t i, n;
+
+	for (i = 0; i < p->n_blocks; i++) {
+		n = strlen(p->blocks[i]);
+		link = m->links;
+		while (link && (strncmp(link->to, p->blocks[i], n) || link->to[n] != ':'))
+			link = link->next;
+		if (!link)
+			return true;
+	}
+	return false;
+}
+
 bool mqshm_links_restore(struct mqshm_manager *m, const struct process *p)
 {
-	bool fed = false, starved = false;
+	bool fed = has_source(m, p), starved = false;
 	struct link *link;
-	int r;
 
 	for (link = m->links; link; link = link->next) {
+		bool from = mqshm_process_has(p, link->from), to = mqshm_process_has(p, link->to);
+
 		/* an end that is not there makes it when it comes back, if it is ours */
-		if (mqshm_process_has(p, link->from))
+		if (from || to)
 			link_make(m, link);
-		if (!mqshm_process_has(p, link->to))
+		/* its own blocks do not feed a process */
+		if (from || !to)
 			continue;
-		r = link_make(m, link);
-		if (r && r != -EEXIST && has_ended(m, link->from))
+		if (has_ended(m, link->from) && !is_joined(m, link))
 			starved = true;
 		else
 			fed = true;

@@ -283,6 +283,39 @@ END
 	want 0 "cmd: done" -- mqtool run exec.yaml
 	same "/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2" "$(sed 's, /proc/self/fd/[3-9]$,,' out)" "files of the command"
 	rm -f out
+	test_case "a worker that died when its source had ended is not started again"
+	cat > starved.yaml << 'END'
+pools: {4K: 1024}
+processes:
+  many: {restart: on-failure}
+blocks:
+  src: {type: FileSource, params: {filename: in, bytes: 4000}}
+  thr: {type: Throttle, params: {messages: 10}, process: many}
+  amp: {type: Amplifier, params: {format: s16le}, process: many}
+  snk: {type: FileSink, params: {filename: out}}
+connections:
+  - src -> thr -> amp -> snk
+END
+	rm -f words
+	timeout -s KILL 30 mqtool run starved.yaml > words 2>&1 &
+	run=$!
+	until_true says words "src: done"
+	kill -KILL "$(pid_of thr starved)"
+	wait $run
+	same 1 $? "status"
+	want 0 "process many: what fed it has ended meanwhile, so it is not started again" -- cat words
+	test_case "one for which messages are kept is started again, and gets them"
+	sed 's/- src -> thr -> amp/- {from: src, to: thr, keep: forever}\n  - thr -> amp/;s/keep: f/persistent: true, &/' starved.yaml > kept.yaml
+	rm -f words
+	timeout -s KILL 60 mqtool run kept.yaml > words 2>&1 &
+	run=$!
+	until_true says words "src: done"
+	queued=$(json '.connections[] | select(.to == "thr:in") | .queued' kept)
+	kill -KILL "$(pid_of thr kept)"
+	wait $run || wrong "status $?: $(cat words)"
+	got=$(sed -n 's/^thr: done; in: \([0-9]*\) buffers.*/\1/p' words)
+	[ "${got:-0}" -gt 0 ] && [ "$got" -le "$queued" ] || wrong "it got $got of $queued: $(cat words)"
+	rm -f out
 }
 
 test_launch() {
