@@ -138,7 +138,7 @@ test_builtin() {
 		grep -q "^\.B $type$" "$top/tools/mqtool/mqtool.1" || wrong "mqtool.1: no $type"
 	done
 	test_case "names of the JSON stay"
-	same '{"types":[{"type":"Splitter","class":"processing","summary":"in -> out1, out2, ..., each gets everything, without a copy","path":null,"ports":[{"name":"in","direction":"in","count":null,"optional":false,"help":"messages"},{"name":"out","direction":"out","count":"outputs","optional":false,"help":"each of them"}],"params":[{"key":"outputs","kind":"integer","needed":false,"default":"2","min":1,"max":31,"unit":null,"choices":[],"help":"how many"}]}]}' \
+	same '{"types":[{"type":"Splitter","class":"processing","summary":"in -> out1, out2, ..., each gets everything, without a copy","path":null,"ports":[{"name":"in","direction":"in","count":null,"optional":false,"help":"messages"},{"name":"out","direction":"out","count":"outputs","optional":false,"help":"each of them"}],"params":[{"key":"outputs","kind":"integer","needed":false,"default":"2","min":1,"max":31,"unit":null,"choices":[],"live":false,"help":"how many"}]}]}' \
 		"$(mqtool inspect --json Splitter | jq -c .)" "JSON of Splitter"
 	test_case "values for people: needed, ranges with units, words, sizes"
 	want 0 "filename  string  (needed)" "size    auto      1 to 16M, or auto" "0 to 1000000000 s, or now" "auto s16le s24le s32le f32le" -- \
@@ -146,6 +146,9 @@ test_builtin() {
 	want 0 "in1, in2, ... (inputs)" -- mqtool inspect Mixer
 	want 0 "in (if input)" "out (if output)" -- mqtool inspect Exec
 	want 0 "may be left open" -- mqtool inspect Verify
+	test_case "parameters that mqtool set changes"
+	want 0 "factor; may be set while it runs" -- mqtool inspect Amplifier
+	same '["gain","clip"]' "$(mqtool inspect --json Amplifier | jq -c '[.types[].params[] | select(.live) | .key]')" "live parameters"
 	test_case "a name that is none, also with other letters"
 	want 1 "block type mixer: there is none of that name; did you mean Mixer?" -- mqtool inspect mixer
 	unset MQSHM_BLOCK_PATH

@@ -48,6 +48,14 @@ static const struct mqshm_param_spec *find_param(const struct mqshm_block_ops *o
 	return NULL;
 }
 
+static bool is_live(const struct mqshm_block_ops *ops, const struct mqshm_param_spec *p)
+{
+	for (const char *const *key = ops->live; key && *key; key++)
+		if (!strcmp(*key, p->key))
+			return true;
+	return false;
+}
+
 /* -- for people -------------------------------------------------------------------- */
 
 /* "in", "in1, in2, ... (inputs)", "out (if output)". */
@@ -109,7 +117,8 @@ static void print_params(const struct mqshm_block_ops *ops)
 	for (const struct mqshm_param_spec *p = ops->params; p && p->key; p++)
 		table_add(&t, (char *[]){ text("%s", p->key), text("%s", p->kind),
 			  p->fallback ? text("%s", p->fallback) : text("(needed)"),
-			  show_values(p), text("%s", or_empty(p->help)) });
+			  show_values(p), text("%s%s", or_empty(p->help),
+					       is_live(ops, p) ? "; may be set while it runs" : "") });
 	if (t.rows)
 		table_print(&t, "Parameters");
 }
@@ -172,7 +181,8 @@ static struct json_object *choices_json(const char *choices)
 	return array;
 }
 
-static struct json_object *param_json(const struct mqshm_param_spec *p)
+static struct json_object *param_json(const struct mqshm_block_ops *ops,
+				      const struct mqshm_param_spec *p)
 {
 	struct json_object *o = json_object_new_object();
 	bool range = p->max > p->min, whole = strcmp(p->kind, "number") != 0;
@@ -187,6 +197,7 @@ static struct json_object *param_json(const struct mqshm_param_spec *p)
 			       json_object_new_double(p->max));
 	add_text(o, "unit", p->unit);
 	json_object_object_add(o, "choices", choices_json(p->choices));
+	json_object_object_add(o, "live", json_object_new_boolean(is_live(ops, p)));
 	add_text(o, "help", p->help);
 	return o;
 }
@@ -204,7 +215,7 @@ static void add_json(const struct block_type *type, void *arg)
 		json_object_array_add(array, port_json(p));
 	json_object_object_add(o, "params", array = json_object_new_array());
 	for (const struct mqshm_param_spec *p = type->ops->params; p && p->key; p++)
-		json_object_array_add(array, param_json(p));
+		json_object_array_add(array, param_json(type->ops, p));
 	json_object_array_add(arg, o);
 }
 
