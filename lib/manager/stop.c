@@ -131,6 +131,8 @@ int mqshm_manager_stop_all(struct mqshm_manager *m, uint64_t deadline_ns)
 	for (p = m->processes; p; p = p->next) {
 		if (p->state == MQSHM_PROCESS_RESTARTS)
 			p->state = MQSHM_PROCESS_ENDED;
+		/* nor if it fails or is killed before it has stopped */
+		p->restart.when = MQSHM_RESTART_NO;
 	}
 	return stop(m, NULL, 0, deadline_ns);
 }

@@ -152,6 +152,21 @@ test_end() {
 	wait $run || wrong "status $?"
 	want 0 "snk: stopped" -- cat words
 	rm -f pipe out
+	test_case "what hangs meanwhile, and is killed, is not started again"
+	rm -f words
+	timeout -s KILL 60 mqtool launch --runtime t --restart on-failure 'FileSource name=src filename=/dev/zero ! NullSink name=snk' 2> words &
+	until_true blocks 2 t
+	hung=$(pid_of src t)
+	run=$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$hung/status")
+	kill -STOP "$hung"
+	kill -INT "$run"
+	sleep 0.3
+	kill -INT "$run"
+	until_true says words "snk: stopped"
+	kill -KILL "$hung"
+	wait $!
+	same 1 $? "status"
+	want 0 "block src: its process ended by signal 9 (Killed)" -- cat words
 	mqtool remove --runtime t > /dev/null
 }
 
