@@ -70,6 +70,7 @@ _mqtool_value() {
 	--pid) _mqtool_reply "$(_mqtool_names clients pid "$runtime")" ;;
 	--id) _mqtool_reply "$(_mqtool_names connections id "$runtime")" ;;
 	--restart) _mqtool_reply "no on-failure always" ;;
+	--policy) _mqtool_reply "block drop-newest drop-oldest" ;;
 	--log | --output) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	--name | --param | --process | --size | --count | --timeout | --interval | --pool | --mode) ;;
 	*) return 1 ;;
