@@ -298,6 +298,19 @@ END
 	want 0 "cmd: done" -- mqtool run exec.yaml
 	same "/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2" "$(sed 's, /proc/self/fd/[3-9]$,,' out)" "files of the command"
 	rm -f out
+	test_case "a command between blocks of one thread"
+	cat > exec.yaml << 'END'
+processes: {many: }
+blocks:
+  src: {type: FileSource, params: {filename: in, bytes: 4000}, process: many}
+  thr: {type: Throttle, params: {messages: 50}, process: many}
+  cmd: {type: Exec, params: {command: cat}, process: many}
+  snk: {type: FileSink, params: {filename: out}, process: many}
+connections: [src -> thr -> cmd -> snk]
+END
+	timeout -s KILL 40 mqtool run exec.yaml > words 2>&1 || wrong "status $?: $(cat words)"
+	equal in out
+	rm -f out
 	test_case "a worker that died when its source had ended is not started again"
 	cat > starved.yaml << 'END'
 pools: {4K: 1024}

@@ -268,6 +268,8 @@ static int exec_sleep(struct mqshm_instance *in, const struct exec *e)
 		if (mqshm_port_connections(mqshm_instance_output(in, 0)))
 			fds[3].events |= POLLOUT;
 	}
+	/* blocks of the same thread have a turn: they may feed it, or read what it makes */
+	mqshm_wait(c, NULL, 0, mqshm_now_ns(), NULL);
 	/* about to sleep outside the library: nothing is kept from the others */
 	if (mqshm_client_flush(c) || mqshm_client_update(c))
 		return 0;
