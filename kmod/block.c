@@ -252,6 +252,8 @@ int mqshm_block_remove(struct mqshm_client *c, u64 id)
 			found = block;
 	if (found) {
 		mqshm_client_clear_intent(c);
+		/* first: a ring that begins anew when it is let go of must not find it */
+		list_del_init(&found->node);
 		block_let_go(found, &wakes);
 		block_unpublish(found, MQSHM_CHANGE_WENT);
 	}

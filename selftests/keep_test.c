@@ -433,6 +433,37 @@ TEST_F(keep, a_disconnect_ends_it)
 	EXPECT_EQ(0, mqshm_port_connections(self->sink.in[0]));
 }
 
+/*
+ * Both ends have gone when the source lets go of its end, and another sink waits for that:
+ * but the source is going, and the connection begins anew with the next one.
+ */
+TEST_F(keep, a_block_that_goes_is_not_joined_again)
+{
+	struct mqshm_port_spec out = { .name = "out", .direction = MQSHM_DIR_OUT };
+
+	ASSERT_EQ(0, open_source(&self->source));
+	ASSERT_EQ(0, open_sink(&self->sink));
+	ASSERT_EQ(0, graph_connect_as(self->fd, "source", "sink",
+				      ARGS(connect, .flags = STAYS), &self->id));
+	for (int life = 0; life < 4; life++) {
+		/* an end that was taken, and one that was not */
+		if (life & 1)
+			ASSERT_EQ(0, wait_connected(&self->source, 1));
+		node_close(&self->sink);
+		ASSERT_EQ(0, open_sink(&self->sink));
+		mqshm_block_remove(self->source.block);
+		ASSERT_EQ(0, look(self->fd, self->id).from_block);
+		ASSERT_EQ(0, mqshm_block_create(self->source.client, "source", "Test",
+						MQSHM_CLASS_SOURCE, &out, 1, &self->source.block));
+		self->source.out[0] = mqshm_block_port(self->source.block, "out");
+		ASSERT_NE(0, look(self->fd, self->id).from_block);
+	}
+	ASSERT_EQ(0, wait_connected(&self->source, 1));
+	ASSERT_EQ(0, wait_connected(&self->sink, 1));
+	PUSH(1);
+	POP(1);
+}
+
 /* Also with nobody there, and with one end there. */
 TEST_F(keep, a_disconnect_of_what_waits)
 {
