@@ -128,18 +128,20 @@ struct mqshm_port *mqshm_port_find(struct mqshm_client *c, u32 number)
 	return NULL;
 }
 
-/* The same; quick if it was made after @last (or NULL), not long after. */
+/* The same; quick if it is @last (or NULL), or was made not long after. */
 struct mqshm_port *mqshm_port_find_next(struct mqshm_client *c, struct mqshm_port *last,
 					u32 number)
 {
 	struct mqshm_port *port = last;
 
 	lockdep_assert_held(&c->lock);
-	if (last)
-		list_for_each_entry_continue(port, &c->ports, client_node)
-			if (port->number == number)
-				return port;
-	return mqshm_port_find(c, number);
+	if (!last || last->number > number)
+		port = list_first_entry(&c->ports, struct mqshm_port, client_node);
+	/* they are in the order of their numbers */
+	list_for_each_entry_from(port, &c->ports, client_node)
+		if (port->number >= number)
+			return port->number == number ? port : NULL;
+	return NULL;
 }
 
 static int block_publish(struct mqshm_runtime *rt, struct mqshm_block *block,

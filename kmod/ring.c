@@ -40,16 +40,24 @@ bool mqshm_ring_peek(const struct mqshm_conn *conn, u64 cursor, u64 *slot)
 	return MQSHM_SLOT_LAP(*slot) == MQSHM_LAP(cursor, conn->shift);
 }
 
-/* Messages that are there, looking at no more than @most. */
+/*
+ * Messages that are there, but no more than @most. The filled slots are the first ones
+ * from phead on, so that their end is found by halving: whoever waits says how many he
+ * knows of, and may have many rings.
+ */
 u32 mqshm_ring_count(const struct mqshm_conn *conn, u32 most)
 {
 	u64 phead = mqshm_ring_cursor(conn), slot;
-	u32 n = 0;
+	u32 low = 0, high = min_t(u64, most, 1ULL << conn->shift), middle;
 
-	most = min_t(u64, most, 1ULL << conn->shift);
-	while (n < most && mqshm_ring_peek(conn, phead + n, &slot))	/* [W3] [E3] [A3] */
-		n++;
-	return n;
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (mqshm_ring_peek(conn, phead + middle, &slot))	/* [W3] [E3] [A3] */
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 bool mqshm_ring_has_message(const struct mqshm_conn *conn)

@@ -4,6 +4,7 @@
  * ring asks the peer for a KICK (see ring.c), then the rings are looked at.
  */
 #include <linux/nospec.h>
+#include <linux/sort.h>
 #include <linux/wait.h>
 
 #include "block.h"
@@ -90,7 +91,7 @@ static void port_disarm(struct mqshm_port *port, unsigned int sleeper)
 /**
  * struct wait - a WAIT
  * @args: its arguments
- * @list: a copy of its list
+ * @list: a copy of its list, by numbers of ports
  */
 struct wait {
 	struct mqshm_wait_args *args;
@@ -128,6 +129,7 @@ static int wait_look(struct mqshm_client *c, const struct wait *w)
 	args->out_ready = 0;
 	for (i = 0; i < wait_ports(w); i++) {
 		port = mqshm_port_find_next(c, i ? port : NULL, wait_port(w, i).port);
+		cond_resched();
 		if (!port_has_more(port, wait_port(w, i).known))
 			continue;
 		args->out_events |= MQSHM_WAIT_READY;
@@ -142,13 +144,16 @@ static int wait_look(struct mqshm_client *c, const struct wait *w)
 
 static void wait_disarm(struct mqshm_client *c, const struct wait *w)
 {
-	struct mqshm_port *port = NULL;
+	struct mqshm_port *port, *last = NULL;
 	u32 i;
 
 	for (i = 0; i < wait_ports(w); i++) {
-		port = mqshm_port_find_next(c, port, wait_port(w, i).port);
-		if (port)
-			port_disarm(port, MQSHM_SLEEPER_WAIT);
+		port = mqshm_port_find_next(c, last, wait_port(w, i).port);
+		if (!port)
+			continue;
+		port_disarm(port, MQSHM_SLEEPER_WAIT);
+		last = port;
+		cond_resched();
 	}
 }
 
@@ -240,9 +245,20 @@ static int wait_all(struct mqshm_client *c, const struct wait *w)
 	return ret;
 }
 
-/* @list is a copy that nobody else writes, as @args. */
+static int by_number(const void *a, const void *b)
+{
+	u32 x = ((const struct mqshm_wait_port *)a)->port;
+	u32 y = ((const struct mqshm_wait_port *)b)->port;
+
+	return x < y ? -1 : x > y;
+}
+
+/*
+ * @list is a copy that nobody else writes, as @args. Sorted, it is gone through beside the
+ * client's ports in one pass: whoever removes the runtime waits for the client's lock.
+ */
 int mqshm_wait(struct mqshm_client *c, struct mqshm_wait_args *args,
-	       const struct mqshm_wait_port *list)
+	       struct mqshm_wait_port *list)
 {
 	const struct wait w = { .args = args, .list = list };
 	int ret;
@@ -250,6 +266,7 @@ int mqshm_wait(struct mqshm_client *c, struct mqshm_wait_args *args,
 	args->out_leased = 0;
 	if (args->ports > MQSHM_BATCH_MAX || args->count > MQSHM_BATCH_MAX)
 		return -EINVAL;
+	sort(list, args->list_count, sizeof(*list), by_number, NULL);
 	ret = wait_return(c, args);
 	if (ret || !args->pools)
 		return ret ? ret : wait_all(c, &w);

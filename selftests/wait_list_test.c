@@ -138,6 +138,63 @@ TEST_F(wait_list, more_than_known)
 	EXPECT_EQ(MQSHM_WAIT_READY, w.out_events);
 }
 
+/* However many there are, known are all but one of them, or all. */
+TEST_F(wait_list, one_more_than_known)
+{
+	struct mqshm_wait_port *last = &self->list[PORTS - 1];
+	struct mqshm_wait_args w;
+
+	for (unsigned int n = 1; n <= 12; n++) {
+		ASSERT_EQ(0, push_message(&self->source));
+		last->known = n - 1;
+		EXPECT_EQ(0, wait_for(self->client, self->list, PORTS, &w));
+		last->known = n;
+		EXPECT_EQ(-ETIMEDOUT, wait_for(self->client, self->list, PORTS, &w));
+	}
+}
+
+/* Messages of all its rings count. */
+TEST_F(wait_list, of_several_rings)
+{
+	struct mqshm_wait_port *last = &self->list[PORTS - 1];
+	struct mqshm_wait_args w;
+	struct node other;
+
+	ASSERT_EQ(0, node_open(&other, runtime_name(), "other", &one_out));
+	ASSERT_EQ(0, graph_connect(self->fd, "other", "sink4:in31", NULL));
+	ASSERT_EQ(0, node_wait_connections(&other, other.out[0], 1, 5000));
+	ASSERT_LT(0, mqshm_client_update(self->sink));
+	ASSERT_EQ(2, mqshm_port_connections(self->last));
+	for (unsigned int i = 0; i < 5; i++)
+		ASSERT_EQ(0, push_message(i < 3 ? &other : &self->source));
+	last->known = 4;
+	EXPECT_EQ(0, wait_for(self->client, self->list, PORTS, &w));
+	last->known = 5;
+	EXPECT_EQ(-ETIMEDOUT, wait_for(self->client, self->list, PORTS, &w));
+	node_close(&other);
+}
+
+/* One port may stand in the list again and again, among others, and one be gone. */
+TEST_F(wait_list, the_same_again)
+{
+	struct mqshm_wait_port list[PORTS];
+	struct mqshm_wait_args w;
+
+	ASSERT_EQ(0, push_message(&self->source));
+	for (unsigned int i = 0; i < PORTS; i++) {
+		list[i] = self->list[i % 3 ? PORTS - 1 : PORTS - 1 - i];
+		list[i].known = 1;
+	}
+	EXPECT_EQ(-ETIMEDOUT, wait_for(self->client, list, PORTS, &w));
+	list[1].known = 0;
+	EXPECT_EQ(0, wait_for(self->client, list, PORTS, &w));
+	EXPECT_EQ(MQSHM_WAIT_READY, w.out_events);
+	list[2].port = self->list[PORTS - 1].port + 1;
+	EXPECT_EQ(-ENOENT, wait_for(self->client, list, PORTS, &w));
+	list[2].port = 0;
+	EXPECT_EQ(-ENOENT, wait_for(self->client, list, PORTS, &w));
+}
+
 /* The end is told by the generation: who knows of all that is there is not woken twice. */
 TEST_F(wait_list, end_behind_known)
 {

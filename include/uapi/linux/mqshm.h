@@ -995,8 +995,7 @@ struct mqshm_wait_port {
  *	no ring is full
  * @port_array: ports of this client
  * @buffers: buffers to give back, as in MQSHM_IOC_RETURN; then those leased
- * @list: address of struct mqshm_wait_port[@list_count]: ports besides those; quick
- *	if they come in the order in which they were made
+ * @list: address of struct mqshm_wait_port[@list_count]: ports besides those
  * @list_count: at most MQSHM_WAIT_PORTS_MAX
  * @pools: bits of pools: buffers of one of these are leased, as by MQSHM_IOC_LEASE, as
  *	soon as there are any; meanwhile the client is in line for each

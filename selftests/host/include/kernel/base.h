@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
 
@@ -64,6 +65,14 @@ __attribute__((noreturn, format(printf, 1, 2))) void host_bug(const char *format
 #define min(a, b)	min_t(__typeof__((a) + (b)), a, b)
 #define max(a, b) ({ __typeof__((a) + (b)) c_ = (a), d_ = (b); c_ > d_ ? c_ : d_; })
 #define min3(a, b, c)	min(min(a, b), c)
+
+static inline void sort(void *base, size_t n, size_t bytes,
+			int (*compare)(const void *a, const void *b),
+			void (*swap)(void *a, void *b, int bytes))
+{
+	if (n)
+		qsort(base, n, bytes, compare);
+}
 
 /* The same address arithmetic as the kernel's: too large gives SIZE_MAX. */
 #define struct_size(p, member, n) \

@@ -89,6 +89,9 @@ static inline void list_del_rcu(struct list_head *node)
 #define list_first_entry_or_null(list, type, member) \
 	(list_empty(list) ? NULL : list_entry((list)->next, type, member))
 
+#define list_first_entry(list, type, member) \
+	list_entry((list)->next, type, member)
+
 #define host_list_item(pos, ptr, member) \
 	list_entry(ptr, __typeof__(*(pos)), member)
 
@@ -97,10 +100,9 @@ static inline void list_del_rcu(struct list_head *node)
 	     &(pos)->member != (list);						\
 	     pos = host_list_item(pos, (pos)->member.next, member))
 
-#define list_for_each_entry_continue(pos, list, member)			\
-	for (pos = list_entry((pos)->member.next, typeof(*pos), member);	\
-	     &(pos)->member != (list);						\
-	     pos = list_entry((pos)->member.next, typeof(*pos), member))
+#define list_for_each_entry_from(pos, list, member)				\
+	for (; &(pos)->member != (list);					\
+	     pos = host_list_item(pos, (pos)->member.next, member))
 
 #define list_for_each_entry_safe(pos, after, list, member)			\
 	for (pos = host_list_item(pos, (list)->next, member),			\
