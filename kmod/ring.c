@@ -87,9 +87,11 @@ static u32 sleeping_flag(unsigned int dir)
 	return dir == MQSHM_DIR_IN ? MQSHM_RING_SLEEPING : MQSHM_RING_PSLEEPING;
 }
 
-/* The peer of end @dir is asked for a KICK. A full barrier must follow. */
+/* The peer of end @dir, who may wait, is asked for a KICK. A full barrier must follow. */
 void mqshm_ring_arm(struct mqshm_conn *conn, unsigned int dir, unsigned int sleeper)
 {
+	if (mqshm_ring_never_waits(conn, dir))
+		return;
 	spin_lock(&conn->lock);
 	conn->end[dir].sleepers |= sleeper;
 	/* [W1] [W5] [E1] [A1] */

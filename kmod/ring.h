@@ -15,6 +15,13 @@ static inline struct mqshm_ring_consumer *mqshm_ring_consumer(const struct mqshm
 	return mqshm_region_at(conn->consumer, 0);
 }
 
+/* Nobody waits for room in a ring that drops, or is woken for it. */
+static inline bool mqshm_ring_never_waits(const struct mqshm_conn *conn, unsigned int dir)
+{
+	return dir == MQSHM_DIR_OUT &&
+	       conn->policy & (MQSHM_RING_DROP_NEWEST | MQSHM_RING_DROP_OLDEST);
+}
+
 bool mqshm_ring_peek(const struct mqshm_conn *conn, u64 cursor, u64 *slot);
 u32 mqshm_ring_count(const struct mqshm_conn *conn, u32 most);
 bool mqshm_ring_has_message(const struct mqshm_conn *conn);

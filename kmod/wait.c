@@ -15,13 +15,6 @@
 #include "ring.h"
 #include "wait.h"
 
-/* Nobody waits for room in a ring that drops, or is woken for it. */
-static bool end_never_waits(const struct mqshm_conn *conn, unsigned int dir)
-{
-	return dir == MQSHM_DIR_OUT &&
-	       conn->policy & (MQSHM_RING_DROP_NEWEST | MQSHM_RING_DROP_OLDEST);
-}
-
 /* Whether the owner of the end should look at the ring. */
 static bool end_ready(struct mqshm_end *end, unsigned int dir)
 {
@@ -29,7 +22,7 @@ static bool end_ready(struct mqshm_end *end, unsigned int dir)
 	u32 flags = READ_ONCE(*conn->flags);	/* [W3] [W6] [E3] [A3] */
 
 	if (dir == MQSHM_DIR_OUT)
-		return flags & MQSHM_RING_CLOSED || end_never_waits(conn, dir) ||
+		return flags & MQSHM_RING_CLOSED || mqshm_ring_never_waits(conn, dir) ||
 		       mqshm_ring_has_room(conn);
 	return flags & (MQSHM_RING_CLOSED | MQSHM_RING_EOF | MQSHM_RING_DEAD |
 			MQSHM_RING_DISCONNECTED) || mqshm_ring_has_message(conn);
@@ -71,12 +64,9 @@ static void port_arm(struct mqshm_port *port, unsigned int sleeper)
 {
 	struct mqshm_end *end;
 
-	list_for_each_entry(end, &port->ends, node) {
-		struct mqshm_conn *conn = mqshm_end_conn(end, port->direction);
-
-		if (!end_never_waits(conn, port->direction))
-			mqshm_ring_arm(conn, port->direction, sleeper);
-	}
+	list_for_each_entry(end, &port->ends, node)
+		mqshm_ring_arm(mqshm_end_conn(end, port->direction), port->direction,
+			       sleeper);
 }
 
 static void port_disarm(struct mqshm_port *port, unsigned int sleeper)

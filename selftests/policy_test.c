@@ -268,6 +268,17 @@ TEST_F(policy, a_branch_that_drops_slows_no_other)
 	EXPECT_FALSE(connection(self->fd, self->id).flags & MQSHM_RING_PSLEEPING);
 }
 
+/* Whoever polls has the rings armed that come later, but not for room in one that drops. */
+TEST_F(policy, a_poller_waits_for_no_room_in_what_drops)
+{
+	struct pollfd pfd = { .fd = mqshm_client_fd(self->source.client), .events = POLLOUT };
+
+	ASSERT_LE(0, poll(&pfd, 1, 0));
+	ASSERT_EQ(0, open_sink(self->fd, &self->source, &self->slow, "slow", 2,
+			       MQSHM_POLICY_DROP_NEWEST, &self->id));
+	EXPECT_FALSE(connection(self->fd, self->id).flags & MQSHM_RING_PSLEEPING);
+}
+
 /* And the other way round: one that blocks does so beside one that drops. */
 TEST_F(policy, a_branch_that_blocks_still_blocks)
 {
