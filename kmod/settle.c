@@ -224,11 +224,14 @@ static void runtime_reset_locked(struct mqshm_runtime *rt, struct mqshm_wakes *w
 	lockdep_assert_held(&rt->lock);
 	if (rt->n_clients)
 		return;
-	tainted = atomic_xchg(&rt->tainted, 0);
-	if (tainted)
+	tainted = atomic_read(&rt->tainted);
+	if (tainted) {
 		mqshm_persist_drop_all(rt, wakes);
-	else if (mqshm_persist_holds_messages(rt))
+		/* after it: what it finds damaged is mended with the rest */
+		atomic_set(&rt->tainted, 0);
+	} else if (mqshm_persist_holds_messages(rt)) {
 		return;
+	}
 	for (i = 0; i < rt->n_pools; i++) {
 		short_of_some |= rt->pools[i]->n_free != rt->pools[i]->count;
 		if (tainted || short_of_some)

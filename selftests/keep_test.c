@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/fsuid.h>
+#include <sys/mman.h>
 
 #include "graph.h"
 #include "mqshm_test.h"
@@ -508,6 +509,33 @@ TEST_F(keep, a_removed_runtime_keeps_nothing)
 	ASSERT_EQ(0, tally_take(fd, &t));
 	EXPECT_TRUE(tally_all_free(&t));
 	close(fd);
+}
+
+/* What is kept goes when the last has left a runtime that was damaged; then that is whole. */
+TEST_F(keep, a_damaged_runtime_keeps_nothing)
+{
+	int fd = device_open();
+	struct tally t;
+	__u64 *w;
+
+	OPEN_PAIR(.flags = KEEPS);
+	PUSH(3);
+	node_close(&self->sink);
+	ASSERT_EQ(0, runtime_open(fd, runtime_name()));
+	ASSERT_EQ(0, client_join(fd, 0, NULL));
+	w = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		 MQSHM_MMAP_OFFSET(MQSHM_MMAP_W, 0));
+	ASSERT_NE(MAP_FAILED, w);
+	/* also of those in the source's hands, and of those in the ring */
+	for (int i = 0; i < BUFFERS; i++)
+		__atomic_fetch_and(&w[i], ~MQSHM_W_COUNT_MASK, __ATOMIC_SEQ_CST);
+	munmap(w, 4096);
+	close(fd);
+	node_close(&self->source);
+	ASSERT_EQ(0, tally_take(self->fd, &t));
+	EXPECT_EQ(0, t.queued);
+	EXPECT_TRUE(tally_all_free(&t));
+	EXPECT_EQ(0U, t.state & MQSHM_STATE_TAINTED);
 }
 
 /* -- what is asked for wrongly ------------------------------------------------------- */
