@@ -16,9 +16,9 @@ struct mqshm_subscriber;
 
 /**
  * struct mqshm_bus - the subscribers of a runtime
- * @lock: all that follows, and the queues and prefixes of subscribers. Not taken by
- *	settle; nothing is allocated or copied under it, and no other lock of ours
- *	taken
+ * @lock: all that follows, and the queues and prefixes of subscribers. Settling the last
+ *	client takes it to end the bus: nothing is allocated or copied under it, and no
+ *	other lock of ours taken; but subscribers are woken
  * @subscribers: by age
  * @n_subscribers: their number
  * @number: messages so far

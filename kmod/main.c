@@ -41,7 +41,8 @@
  * Under the locks that settle takes (the table's, a client's and all inside it) nothing
  * is allocated and no user memory touched: a task that the kernel kills to free memory
  * must be able to settle. Nor is anybody woken: callbacks of epoll and eventfd take
- * locks of their own (wake.h).
+ * locks of their own (wake.h). The bus's, which is taken when a runtime ends, is like them,
+ * but that subscribers are woken under it: no lock of ours is inside of it.
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>
