@@ -138,10 +138,12 @@ static inline int push_one(struct mqshm_port *p, struct mqshm_buffer *buf)
 {
 	struct mqshm_client *c = p->client;
 	struct pool *pool = mqshm_buffer_pool(c, buf);
-	size_t i, takers = unlikely(p->n_dropping) ? port_choose(p) : p->n_rings;
+	size_t i, takers;
 
+	/* before any room is made for it */
 	if (unlikely(!pool))
 		return -EINVAL;
+	takers = unlikely(p->n_dropping) ? port_choose(p) : p->n_rings;
 	if (takers > 1) {
 		int r = mqshm_buffer_dup(c, pool, buf->number, (uint32_t)takers - 1);
 

@@ -268,6 +268,21 @@ TEST_F(policy, a_branch_that_drops_slows_no_other)
 	EXPECT_FALSE(connection(self->fd, self->id).flags & MQSHM_RING_PSLEEPING);
 }
 
+/* What cannot be pushed takes nobody's place. */
+TEST_F(policy, no_room_is_made_for_what_is_refused)
+{
+	struct mqshm_buffer none = { .number = BUFFERS, .length = 1 };
+
+	ASSERT_EQ(0, open_sink(self->fd, &self->source, &self->slow, "slow", 2,
+			       MQSHM_POLICY_DROP_OLDEST, &self->id));
+	ASSERT_EQ(0, push_one(&self->source, 0, 0));
+	ASSERT_EQ(0, push_one(&self->source, 1, 0));
+	EXPECT_EQ(-EINVAL, mqshm_port_push(self->source.out[0], &none, 0));
+	EXPECT_EQ(0, connection(self->fd, self->id).dropped);
+	EXPECT_EQ(0, pop_one(&self->slow));
+	EXPECT_EQ(1, pop_one(&self->slow));
+}
+
 /* Whoever polls has the rings armed that come later, but not for room in one that drops. */
 TEST_F(policy, a_poller_waits_for_no_room_in_what_drops)
 {
