@@ -185,13 +185,16 @@ TEST_F(query, statistics_that_a_client_tells)
 	EXPECT_EQ(0, memcmp(told, &wild, sizeof(wild)));
 	snapshot_free(&self->s);
 	memset(&wild, 0xa5, sizeof(wild));
-	for (unsigned int i = 0; i < MQSHM_BLOCK_STATS; i++)
+	for (unsigned int i = 0; i < MQSHM_BLOCK_STATS; i++) {
 		control->stats[i] = wild;
+		control->stats[i].work_count = i;
+	}
 	control->stats[0].block = sink;
 	control->stats[MQSHM_BLOCK_STATS - 1].block = source;
 	TAKE();
 	told = &snapshot_block(&self->s, "source")->stats;
 	wild.block = source;
+	wild.work_count = MQSHM_BLOCK_STATS - 1;
 	EXPECT_EQ(0, memcmp(told, &wild, sizeof(wild)));
 	EXPECT_EQ(0, snapshot_block(&self->s, "sink")->stats.block);
 	EXPECT_EQ(0, snapshot_block(&self->s, "sink")->stats.work_count);
