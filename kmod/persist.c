@@ -175,7 +175,10 @@ static void conn_revive(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 
 	if (!in || !out)
 		return;
-	/* it is empty, whatever a client that broke the protocol wrote there */
+	/*
+	 * It is empty. A client that broke the protocol may have left any tail, and a slot
+	 * that looks filled there: that is its own runtime's damage, as in any ring.
+	 */
 	WRITE_ONCE(consumer->phead, tail);
 	WRITE_ONCE(consumer->head, tail);
 	spin_lock(&conn->lock);
