@@ -152,12 +152,13 @@ void host_mm_end(struct mm_struct *mm)
 
 /* -- processes and threads ---------------------------------------------------------- */
 
+/* Pairs with host_bury(): what the last one did in a free place is done. */
 struct host_process *host_process_find(pid_t pid)
 {
 	unsigned int i;
 
 	for (i = 0; i < HOST_PROCESSES; i++)
-		if (READ_ONCE(host_processes[i].pid) == pid)
+		if (smp_load_acquire(&host_processes[i].pid) == pid)
 			return &host_processes[i];
 	return NULL;
 }
@@ -171,7 +172,7 @@ struct host_process *host_process_new(int pid, struct host_process *parent)
 	process = host_process_find(0);
 	if (!process)
 		host_bug("too many processes");
-	process->pid = pid;
+	WRITE_ONCE(process->pid, pid);
 	mutex_unlock(&tables_lock);
 	process->gate = 0;
 	process->frozen = 0;
@@ -195,7 +196,8 @@ struct task_struct *host_task_new(struct host_process *process, int nr)
 
 	mutex_lock(&tables_lock);
 	for (i = 0; i < HOST_TASKS && !t; i++)
-		if (!READ_ONCE(host_tasks[i].nr))
+		/* pairs with host_task_free() */
+		if (!smp_load_acquire(&host_tasks[i].nr))
 			t = &host_tasks[i];
 	if (!t)
 		host_bug("too many threads");
@@ -239,7 +241,7 @@ void host_task_free(struct task_struct *t)
 	WRITE_ONCE(t->pid->task, NULL);
 	put_pid(t->pid);
 	put_pid(t->tgid);
-	WRITE_ONCE(t->nr, 0);
+	smp_store_release(&t->nr, 0);
 }
 
 /* A thread that is none of the harness's yet, or no more. */
@@ -423,7 +425,7 @@ void host_bury(pid_t pid)
 	put_pid(process->tgid);
 	mmdrop(process->mm);
 	host_rcu_work();
-	WRITE_ONCE(process->pid, 0);
+	smp_store_release(&process->pid, 0);
 }
 
 /* Looks until then: a signal for it would belong to the whole program. */
