@@ -18,6 +18,8 @@ FIXTURE(buffer)
 	int fd;
 	struct node n;
 	struct mqshm_client *c;
+	/* when the last one has left, what is wrong is mended; this one stays */
+	struct mqshm_client *stays;
 };
 
 FIXTURE_SETUP(buffer)
@@ -29,6 +31,7 @@ FIXTURE_SETUP(buffer)
 	ASSERT_EQ(2, pool_create(self->fd, "medium", 4096, 16, NULL));
 	ASSERT_EQ(0, node_open(&self->n, runtime_name(), "block", &one_each));
 	self->c = self->n.client;
+	ASSERT_EQ(0, mqshm_client_join(runtime_name(), NULL, &self->stays));
 }
 
 FIXTURE_TEARDOWN(buffer)
@@ -36,6 +39,9 @@ FIXTURE_TEARDOWN(buffer)
 	struct tally t;
 
 	node_close(&self->n);
+	EXPECT_EQ(0, tally_take(self->fd, &t));
+	EXPECT_EQ(0U, t.state & MQSHM_STATE_TAINTED);
+	mqshm_client_close(self->stays);
 	EXPECT_EQ(0, tally_wait_free(self->fd, &t, 2000));
 	EXPECT_EQ(0U, t.state & MQSHM_STATE_TAINTED);
 }
