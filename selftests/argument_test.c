@@ -162,6 +162,8 @@ do { \
 	EXPECT_BAD_NAME(fd, nr, args, field, -EINVAL); \
 	memset((args).field, 0, sizeof((args).field)); \
 	EXPECT_BAD_NAME(fd, nr, args, field, -EINVAL); \
+	strcpy((args).field, "a\nb"); \
+	EXPECT_BAD_NAME(fd, nr, args, field, -EINVAL); \
 	if (separator) { \
 		sprintf((args).field, "a%cb", separator); \
 		EXPECT_BAD_NAME(fd, nr, args, field, -EINVAL); \

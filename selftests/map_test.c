@@ -276,6 +276,33 @@ TEST_F(map, contents_at_first)
 	}
 }
 
+/* Pages of shared memory that this machine has. */
+static long shared_pages(void)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	char line[128];
+	long kb = -1;
+
+	while (f && kb < 0 && fgets(line, sizeof(line), f))
+		sscanf(line, "Shmem: %ld", &kb);
+	if (f)
+		fclose(f);
+	return kb < 0 ? -1 : kb / (PAGE / 1024);
+}
+
+/* Who touches it later must not find that there is none. */
+TEST_F(map, payload_is_there_before_anybody_touches_it)
+{
+	int fd = runtime_create_fd("untouched", 0);
+	long before = shared_pages();
+
+	ASSERT_LE(0, before);
+	ASSERT_EQ(0, pool_create(fd, "pool", PAGE, 4096, NULL));
+	/* others may let go of some meanwhile */
+	EXPECT_LE(3072, shared_pages() - before);
+	close(fd);
+}
+
 /* Nothing of earlier owners of the memory shows. */
 TEST_F(map, payload_is_zero_at_first)
 {
