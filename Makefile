@@ -60,12 +60,10 @@ demo:
 	@$(MAKE) --no-print-directory -s all
 	@tools/demo $(if $(INPUT),--input '$(INPUT)') $(if $(OUTPUT),--output '$(OUTPUT)')
 
-# Figures of this machine's kernel if it has the module, else of the test machine: then only ratios mean anything.
+# Natively, and with the module in a kernel: tools/bench/run.
 bench:
-	@tools/setup build modules vm
-	@$(MAKE) --no-print-directory -s all
-	@if [ -c /dev/mqshm ]; then $(B)/bin/mqshm-bench $(BENCH); else \
-		tools/vm/run --mem 1G --timeout 1200 -- mqshm-bench $(BENCH); fi
+	@tools/setup build modules vm bench
+	@tools/bench/run $(BENCH)
 
 # ---- tests ----
 
@@ -103,6 +101,7 @@ help:
 	@echo 'make demo            a graph of three processes in a virtual machine; INPUT=my.wav OUTPUT=out.wav'
 	@echo 'make shell           a shell in that machine, with the module loaded and this folder mounted'
 	@echo 'make check           all tests; check-long: also those that take longer; GROUPS_ONLY="kselftest-6.1 ..."'
+	@echo 'make bench           mqshm beside what people use otherwise; BENCH="--case latency --rounds 9", BENCH=--write'
 	@echo 'make modules         the module for KDIR ($(KDIR))'
 	@echo 'make load, unload    that module into and out of this machine'"'"'s kernel'
 	@echo 'make kselftest       the kernel tests on this machine; kselftest-install INSTALL_PATH=: for another one'

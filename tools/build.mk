@@ -33,10 +33,16 @@ install:: $(B)/bin/mqtool
 
 # ---- mqshm-bench ----
 
-BENCH_SRC := $(wildcard tools/bench/*.c)
+include tools/bench/build.mk
 
-all:: $(B)/bin/mqshm-bench
+BENCH_OBJ := $(BENCH_SRC:%.c=$(B)/obj/static/%.o) $(BENCH_CXX_SRC:%.cc=$(B)/obj/static/%.o) $(B)/obj/static/tools/bench/place_kernel.o
 
-$(B)/bin/mqshm-bench: $(BENCH_SRC:%.c=$(B)/obj/static/%.o) $(B)/lib/libmqshm.a
+$(BENCH_OBJ): ALL_CPPFLAGS += $(BENCH_DEFINES)
+
+$(B)/obj/static/%.o: %.cc
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread
+	$(CXX) $(ALL_CPPFLAGS) $(BENCH_CXXFLAGS) -c -o $@ $<
+
+$(B)/bin/mqshm-bench: $(BENCH_OBJ) $(B)/lib/libmqshm.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BENCH_LIBS)

@@ -45,7 +45,7 @@ FORWARDED := $(filter-out linux/mqshm.h,$(sort $(shell sed -n 's/^\#include <\(l
 CFLAGS ?= -O2 -g
 COMMON := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wno-unused-parameter -Werror=implicit-function-declaration -MMD -MP -fno-pie -fno-common $(CFLAGS)
 KERNEL_FLAGS := -I$(OUT)/include -I$(H)/include -I$(H) -I$(KMOD) -Iinclude/uapi -Wno-sign-compare -Wno-missing-field-initializers -Wno-maybe-uninitialized
-USER_FLAGS := -I$(H) -I$(LIB) -Iinclude -Iinclude/uapi
+USER_FLAGS += -I$(H) -I$(LIB) -Iinclude -Iinclude/uapi
 
 all: $(foreach v,$(VARIANTS),$(TESTS:%=$(OUT)/$(v)/%))
 

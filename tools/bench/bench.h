@@ -1,4 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The benchmark: cases, peers that can do them, and one repetition of one case by one
+ * peer. A case is a graph of processes, each pinned to a processor; a peer moves its
+ * messages. What is the same for all, pinning, clocks, warming up, what is done to
+ * a payload, is here and in run.c; a peer only sends and receives.
+ */
 #ifndef BENCH_H
 #define BENCH_H
 
@@ -7,70 +13,166 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define BENCH_HOPS_MAX	3	/* processes in a line */
+#define BENCH_PROCESSES	9
+#define BENCH_LINKS	9
+#define BENCH_BATCH	64
 
-/**
- * struct bench_flow - one measurement: messages go down a line of processes
- * @processes: 2 is source -> sink, 3 is source -> forward -> sink
- * @bytes: payload of a message
- * @batch: messages that a process handles in one go
- * @messages: how many, a multiple of @batch
- */
-struct bench_flow {
-	unsigned int processes;
-	size_t bytes;
-	unsigned int batch;
-	uint64_t messages;
+enum bench_payload {
+	BENCH_UNTOUCHED,	/* by us; a peer that copies does so */
+	BENCH_TOUCHED,		/* each sender writes all of it, each receiver reads all */
+};
+
+enum bench_wait {
+	BENCH_POLL,	/* look again and again */
+	BENCH_SLEEP,	/* in the peer's usual call, until there is something */
+	BENCH_EVENTFD,	/* in read(2) of an eventfd */
+	BENCH_URING,	/* in io_uring, for an eventfd */
 };
 
 /**
- * struct bench_result - what one run gave
- * @ns: of wall time a message, from the first to the last
- * @syscalls: a message, of all processes; negative if it can't be counted here
- * @device: of these, calls of /dev/mqshm
+ * struct bench_link - messages go this way
+ * @from: index of a process
+ * @to: of another one
+ */
+struct bench_link {
+	unsigned char from, to;
+};
+
+/**
+ * struct bench_case - what is measured
+ * @name: of the kind of measurement
+ * @processes: how many; 0 sends, or to and fro with 1
+ * @links: array[@n_links]; whoever has several to others sends each message to all
+ * @n_links: how many
+ * @ping: 0 and 1 send one message to and fro; else all go one way
+ * @threads: of one process, instead of processes
+ * @one_cpu: all on one processor
+ * @payload: what is done with it
+ * @wait: how who has nothing waits
+ * @bytes: of a message
+ * @batch: messages in one go
+ * @depth: messages that a link holds
+ * @buffers: that there are in all
+ * @messages: that each sender sends and the clock sees
+ * @wait_ns: 0, or how long a ping waits in between, so that the other one sleeps
+ */
+struct bench_case {
+	const char *name;
+	unsigned int processes;
+	struct bench_link links[BENCH_LINKS];
+	unsigned int n_links;
+	bool ping;
+	bool threads;
+	bool one_cpu;
+	enum bench_payload payload;
+	enum bench_wait wait;
+	size_t bytes;
+	unsigned int batch;
+	unsigned int depth;
+	unsigned int buffers;
+	uint64_t messages;
+	uint64_t wait_ns;
+};
+
+/**
+ * struct bench_peer - a way to move messages
+ * @name: for tables
+ * @missing: why it cannot do a case, NULL if it can
+ * @open: in the parent, before all else
+ * @enter: in process @who
+ * @link: in the parent, when all have entered; may be NULL
+ * @send: @n messages, numbered from @number, to all links of this process; waits while
+ *	there is no room. With BENCH_TOUCHED each is filled by bench_fill()
+ * @receive: up to @max messages of the link that is the @in-th of this process; how
+ *	many: 0 if there is none (BENCH_POLL), else at least 1. With BENCH_TOUCHED each
+ *	is read by bench_read()
+ * @forward: as @receive from its only link, and what came goes to all that it has.
+ *	NULL: bench_run() receives and sends
+ * @leave: in process @who, when all are done; may be NULL
+ * @close: in the parent, when all have left
+ *
+ * All but @missing and @close return -errno for what went wrong.
+ */
+struct bench_peer {
+	const char *name;
+	const char *(*missing)(const struct bench_case *c);
+	int (*open)(const struct bench_case *c);
+	int (*enter)(const struct bench_case *c, unsigned int who);
+	int (*link)(const struct bench_case *c);
+	int (*send)(const struct bench_case *c, uint64_t number, unsigned int n);
+	int (*receive)(const struct bench_case *c, unsigned int in, unsigned int max);
+	int (*forward)(const struct bench_case *c, unsigned int max);
+	void (*leave)(const struct bench_case *c, unsigned int who);
+	void (*close)(const struct bench_case *c);
+};
+
+/* All peers of this program; the first is mqshm. NULL ends. */
+extern const struct bench_peer *const bench_peers[];
+
+/**
+ * struct bench_result - what one repetition gave
+ * @ns: of time a message; for a ping of half a way to and fro
+ * @quartile: of single ways, the lower and the upper one; 0 if it is no ping
+ * @p99: of single ways
+ * @cpu_ns: of processor time a message, of all processes
+ * @sender_cpu_ns: of process 0
+ * @queued: part of the time that a process waited for a processor, of the worst one
+ * @syscalls: a message, of all processes; negative if nobody can count them
+ * @floor_ns: of a line between the two processors, before and behind
  */
 struct bench_result {
 	double ns;
+	double quartile[2];
+	double p99;
+	double cpu_ns;
+	double sender_cpu_ns;
+	double queued;
 	double syscalls;
-	double device;
+	double floor_ns[2];
 };
 
-/**
- * struct bench_transport - a way to move messages
- * @name: for the table
- * @setup: before fork; 0 or -errno
- * @run: in process @i of the line, moves all messages; 0 or -errno
- * @ready: in process @i, before the clock starts; 0 or -errno
- * @connect: in the parent, when all are ready; 0 or -errno; may be NULL
- * @device_calls: in the parent, after the run: calls of /dev/mqshm
- * @teardown: in the parent, after all processes ended
- */
-struct bench_transport {
-	const char *name;
-	int (*setup)(const struct bench_flow *flow);
-	int (*ready)(const struct bench_flow *flow, unsigned int i);
-	int (*connect)(const struct bench_flow *flow);
-	int (*run)(const struct bench_flow *flow, unsigned int i);
-	uint64_t (*device_calls)(void);
-	void (*teardown)(void);
-};
+/* One repetition; -EIO if a process failed, which said why. */
+int bench_run(const struct bench_peer *peer, const struct bench_case *c,
+	      struct bench_result *out);
 
-extern const struct bench_transport bench_mqshm, bench_pipe, bench_socket;
+/* Links of @c that end, or begin, at @who. */
+unsigned int bench_ins(const struct bench_case *c, unsigned int who);
+unsigned int bench_outs(const struct bench_case *c, unsigned int who);
+/* Index of its @n-th one that ends, or begins, there. */
+unsigned int bench_in(const struct bench_case *c, unsigned int who, unsigned int n);
+unsigned int bench_out(const struct bench_case *c, unsigned int who, unsigned int n);
 
-/* Every process writes the number of the message into it, or checks it there. */
-static inline void bench_stamp(void *payload, uint64_t number)
+/* Nanoseconds that a line takes from one processor to the other, as it is now. */
+double bench_floor_ns(void);
+
+/* Who polls and found nothing; who shares a processor with another one lets it go. */
+void bench_relax(const struct bench_case *c);
+
+/* Memory that all processes share, zeroed, mapped from the beginning on. */
+void *bench_shared(size_t bytes);
+void bench_unshare(void *memory, size_t bytes);
+
+static inline void bench_fill(void *payload, size_t bytes, uint64_t number)
 {
-	*(volatile uint64_t *)payload = number;
+	uint64_t *p = (uint64_t *)payload;
+	size_t i;
+
+	for (i = 0; i < bytes / sizeof(*p); i++)
+		p[i] = number + i;
 }
 
-static inline bool bench_check(const void *payload, uint64_t number)
+/* Its result must go somewhere, or nothing is read: bench_sum. */
+static inline uint64_t bench_read(const void *payload, size_t bytes)
 {
-	return *(const volatile uint64_t *)payload == number;
+	const uint64_t *p = (const uint64_t *)payload;
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < bytes / sizeof(*p); i++)
+		sum += p[i];
+	return sum;
 }
 
-int bench_flow_run(const struct bench_transport *transport, const struct bench_flow *flow,
-		   struct bench_result *out);
-int bench_settle(unsigned int rounds, bool json);
-double bench_median(double *values, unsigned int n);
+extern __thread volatile uint64_t bench_sum;
 
 #endif /* BENCH_H */

@@ -1,114 +1,148 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mqshm-bench: messages through mqshm, a pipe and a Unix socket, interleaved run by
- * run; and the time that a death takes. Medians; ratios are within one run.
+ * mqshm-bench: messages through mqshm and through what people use otherwise, the same
+ * graphs, one after the other in each round. Medians; ratios are of one run.
  */
 #include <argp.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench.h"
+#include "cases.h"
+#include "place.h"
+#include "report.h"
 
-#define ROUNDS_MAX	101
+#define PEERS_MAX	16
 
-static const struct bench_transport *const transports[] = {
-	&bench_mqshm, &bench_pipe, &bench_socket,
-};
-#define TRANSPORTS	(sizeof(transports) / sizeof(transports[0]))
+/* A repetition counts if the floors before and behind differ by less than this, */
+#define FLOORS_DIFFER	0.2
+/* and no process that had a processor of its own waited for it longer than this. */
+#define QUEUED_MAX	0.01
+/* So many repetitions that do not count are made again, for each that must. */
+#define TRIES		4
 
+/**
+ * struct options - the command line
+ * @rounds: repetitions of each case by each peer
+ * @scale: times as many messages
+ * @cases: pattern of their names
+ * @peers: pattern of their names; NULL for all
+ * @json: where to, or NULL
+ * @noisy: repetitions count whatever else the machine does
+ * @list: only say what there is
+ */
 struct options {
 	unsigned int rounds;
 	double scale;
-	bool json;
+	const char *cases;
+	const char *peers;
+	const char *json;
+	bool noisy;
+	bool list;
 };
 
-static int compare(const void *a, const void *b)
+static bool counts(const struct bench_case *c, const struct bench_result *r)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	double differ = r->floor_ns[0] / r->floor_ns[1];
 
-	return (x > y) - (x < y);
+	if (r->floor_ns[1] > 0 && (differ > 1 + FLOORS_DIFFER || differ < 1 / (1 + FLOORS_DIFFER)))
+		return false;
+	/* with more processes than processors they wait for each other */
+	return c->one_cpu || c->wait != BENCH_POLL || c->processes > 2 || r->queued <= QUEUED_MAX;
 }
 
-double bench_median(double *values, unsigned int n)
+/* One round: each peer once, again as long as it does not count. */
+static int round_run(const struct options *o, struct row *rows, size_t n)
 {
-	qsort(values, n, sizeof(*values), compare);
-	return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
+	struct bench_result r;
 
-static void print_row(const struct bench_flow *flow, const char *name,
-		      const struct bench_result *r, double ratio, bool json, bool last)
-{
-	if (json)
-		printf("    {\"processes\": %u, \"bytes\": %zu, \"batch\": %u, \"transport\": \"%s\", "
-		       "\"ns\": %.1f, \"syscalls\": %.4f, \"device_calls\": %.4f, \"ratio\": %.2f}%s\n",
-		       flow->processes, flow->bytes, flow->batch, name, r->ns, r->syscalls,
-		       r->device, ratio, last ? "" : ",");
-	else if (r->syscalls < 0)
-		printf("%9u %8zu %6u  %-12s %12.0f %10s %8.3f %8.2f\n", flow->processes,
-		       flow->bytes, flow->batch, name, r->ns, "?", r->device, ratio);
-	else
-		printf("%9u %8zu %6u  %-12s %12.0f %10.3f %8.3f %8.2f\n", flow->processes,
-		       flow->bytes, flow->batch, name, r->ns, r->syscalls, r->device, ratio);
-}
+	for (size_t i = 0; i < n; i++) {
+		unsigned int tries = 0;
+		int error;
 
-static int flow_case(const struct bench_flow *flow, const struct options *o, bool last)
-{
-	static double ns[TRANSPORTS][ROUNDS_MAX], calls[TRANSPORTS][ROUNDS_MAX],
-		      device[TRANSPORTS][ROUNDS_MAX];
-	struct bench_result median[TRANSPORTS];
-	unsigned int round;
-	size_t k;
-	int ret;
-
-	for (round = 0; round < o->rounds; round++) {
-		for (k = 0; k < TRANSPORTS; k++) {
-			struct bench_result r;
-
-			ret = bench_flow_run(transports[k], flow, &r);
-			if (ret)
-				return ret;
-			ns[k][round] = r.ns;
-			calls[k][round] = r.syscalls;
-			device[k][round] = r.device;
-		}
+		if (rows[i].missing)
+			continue;
+		do {
+			error = bench_run(rows[i].peer, rows[i].c, &r);
+			if (error)
+				return error;
+			if (o->noisy || counts(rows[i].c, &r)) {
+				rows[i].results[rows[i].n++] = r;
+				break;
+			}
+			rows[i].rejected++;
+		} while (++tries < TRIES);
 	}
-	for (k = 0; k < TRANSPORTS; k++) {
-		median[k].ns = bench_median(ns[k], o->rounds);
-		median[k].syscalls = bench_median(calls[k], o->rounds);
-		median[k].device = bench_median(device[k], o->rounds);
-		print_row(flow, transports[k]->name, &median[k], median[k].ns / median[0].ns,
-			  o->json, last && k + 1 == TRANSPORTS);
-	}
-	fflush(stdout);
 	return 0;
 }
 
-static int flows(const struct options *o)
+static bool wanted(const char *pattern, const char *name)
 {
-	static const size_t bytes[] = { 64, 65536 };
-	static const unsigned int batches[] = { 1, 32 };
-	unsigned int processes, i, k;
-	int ret = 0;
+	return !pattern || !fnmatch(pattern, name, FNM_CASEFOLD);
+}
 
-	if (!o->json)
-		printf("Messages down a line of processes (medians of %u runs, interleaved)\n"
-		       "%9s %8s %6s  %-12s %12s %10s %8s %8s\n", o->rounds, "processes",
-		       "bytes", "batch", "through", "ns/message", "syscalls", "mqshm", "ratio");
-	for (processes = 2; processes <= 3; processes++)
-		for (i = 0; i < 2; i++)
-			for (k = 0; !ret && k < 2; k++) {
-				struct bench_flow flow = {
-					.processes = processes, .bytes = bytes[i],
-					.batch = batches[k],
-				};
-				uint64_t n = (bytes[i] > 4096 ? 3200 : 32000) * o->scale;
+/* Rows of one case, each peer that is asked for. */
+static size_t rows_make(const struct options *o, const struct bench_case *c, struct row *rows)
+{
+	size_t n = 0;
 
-				flow.messages = (n / 32 + 1) * 32;
-				ret = flow_case(&flow, o, processes == 3 && i && k);
-			}
-	return ret;
+	for (unsigned int i = 0; bench_peers[i]; i++) {
+		const struct bench_peer *p = bench_peers[i];
+		const char *missing = p->missing(c);
+
+		/* the first one is what the others are compared with */
+		if (i && !wanted(o->peers, p->name))
+			continue;
+		rows[n++] = (struct row) { .c = c, .peer = p, .missing = missing };
+	}
+	return n;
+}
+
+static int cases_run(const struct options *o, const struct bench_case *cases, size_t n_cases)
+{
+	struct row *rows = calloc(n_cases * PEERS_MAX, sizeof(*rows));
+	struct settle_result settle[SETTLE_CASES];
+	bool table = !o->json || strcmp(o->json, "-"), deaths = wanted(o->cases, "settle");
+	size_t n = 0, i;
+	int error = rows ? 0 : -ENOMEM;
+
+	for (i = 0; i < n_cases && !error; i++) {
+		struct row *first = &rows[n];
+		size_t some;
+
+		if (!wanted(o->cases, cases[i].name))
+			continue;
+		some = rows_make(o, &cases[i], first);
+		for (unsigned int k = 0; k < o->rounds && !error; k++)
+			error = round_run(o, first, some);
+		if (!error && table)
+			report_table(first, some);
+		n += some;
+	}
+	if (!error && deaths)
+		error = settle_run(o->rounds * 4, settle);
+	if (!error && deaths && table)
+		report_settle(settle);
+	if (!error && o->json)
+		error = report_json(rows, n, deaths ? settle : NULL, o->json);
+	free(rows);
+	return error;
+}
+
+static void list(const struct bench_case *cases, size_t n)
+{
+	char text[128];
+
+	for (size_t i = 0; i < n; i++) {
+		case_describe(&cases[i], text, sizeof(text));
+		printf("%-12s %s\n", cases[i].name, text);
+	}
+	printf("settle       clients are killed\n");
+	for (unsigned int i = 0; bench_peers[i]; i++)
+		printf("%s%s", i ? ", " : "peers: ", bench_peers[i]->name);
+	printf("\n");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -127,11 +161,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (*end || !(o->scale > 0 && o->scale <= 1000))
 			argp_error(state, "--scale takes a number above 0, at most 1000");
 		return 0;
+	case 'c':
+		o->cases = arg;
+		return 0;
+	case 'p':
+		o->peers = arg;
+		return 0;
 	case 'j':
-		o->json = true;
+		o->json = arg;
+		return 0;
+	case 'n':
+		o->noisy = true;
+		return 0;
+	case 'l':
+		o->list = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(state, "takes no arguments");
+		argp_error(state, "%s: it takes no arguments; a case is --case %s", arg, arg);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -141,32 +187,36 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int main(int argc, char **argv)
 {
 	static const struct argp_option keys[] = {
-		{ "rounds", 'r', "N", 0, "runs of each case (5)", 0 },
+		{ "rounds", 'r', "N", 0, "repetitions of each case by each peer (5)", 0 },
 		{ "scale", 's', "X", 0, "times as many messages (1)", 0 },
-		{ "json", 'j', NULL, 0, "results as JSON", 0 },
+		{ "case", 'c', "PATTERN", 0, "only cases of such names, as throughput or fan*; settle", 0 },
+		{ "peer", 'p', "PATTERN", 0, "only mqshm and peers of such names", 0 },
+		{ "json", 'j', "FILE", 0, "all results as JSON; - is standard output", 0 },
+		{ "noisy", 'n', NULL, 0, "count repetitions that a busy machine disturbed too", 0 },
+		{ "list", 'l', NULL, 0, "show cases and peers", 0 },
 		{ 0 },
 	};
 	static const struct argp argp = {
 		.options = keys, .parser = parse,
-		.doc = "Measures mqshm beside a pipe and a Unix socket.",
+		.doc = "Measures mqshm beside what people use otherwise.",
 	};
 	struct options o = { .rounds = 5, .scale = 1 };
-	int ret;
+	struct bench_case *cases;
+	size_t n;
+	int error;
 
 	argp_err_exit_status = 2;
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	if (o.json)
-		printf("{\n  \"flows\": [\n");
-	ret = flows(&o);
-	if (o.json)
-		printf("  ],\n  \"settle\": [\n");
-	if (!ret)
-		ret = bench_settle(o.rounds * 4, o.json);
-	if (o.json)
-		printf("  ]\n}\n");
-	if (ret)
-		fprintf(stderr, "mqshm-bench: %s\n", ret == -ENODEV ?
+	n = cases_make(o.scale, !strcmp(place_name, "kernel"), &cases);
+	if (o.list) {
+		list(cases, n);
+		return 0;
+	}
+	place_start();
+	error = cases_run(&o, cases, n);
+	if (error)
+		fprintf(stderr, "mqshm-bench: %s\n", error == -ENODEV ?
 			"the module is not loaded: insmod mqshm.ko, or make bench" :
-			strerror(-ret));
-	return ret ? 1 : 0;
+			strerror(-error));
+	return error ? 1 : 0;
 }

@@ -5,7 +5,6 @@
  * A client's own pipe ends after it is settled, so that it would tell nothing.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,9 @@
 
 #include <mqshm.h>
 
-#include "bench.h"
+#include "place.h"
+#include "settle.h"
+#include "stat.h"
 
 #define POOL_BYTES	1024
 #define CROWD		16
@@ -77,7 +78,7 @@ static double kill_to_eof(const pid_t *pids, unsigned int clients, int pipe_fd,
 
 	*killed_ns = mqshm_now_ns();
 	for (i = 0; i < clients; i++)
-		kill(pids[i], SIGKILL);
+		place_kill(pids[i]);
 	while (read(pipe_fd, &c, 1) > 0)
 		;
 	return mqshm_now_ns() - *killed_ns;
@@ -142,8 +143,10 @@ static int writers_start(const char *name, unsigned int clients, unsigned int he
 
 	if (pipe(fds))
 		return -errno;
+	/* or it would be written by each */
+	fflush(NULL);
 	for (i = 0; i < clients; i++) {
-		pids[i] = fork();
+		pids[i] = place_fork();
 		if (pids[i] < 0)
 			return -errno;
 		if (!pids[i]) {
@@ -163,6 +166,14 @@ static int writers_start(const char *name, unsigned int clients, unsigned int he
 	return 0;
 }
 
+static void reap(const pid_t *pids, unsigned int clients)
+{
+	int status;
+
+	for (unsigned int i = 0; i < clients; i++)
+		place_wait(pids[i], &status);
+}
+
 static int settle_round(struct mqshm_runtime *rt, const char *name, unsigned int clients,
 			unsigned int held, struct settle_times *times, unsigned int round)
 {
@@ -176,13 +187,15 @@ static int settle_round(struct mqshm_runtime *rt, const char *name, unsigned int
 	if (ret)
 		return ret;
 	times->eof_ns[round] = kill_to_eof(pids, clients, fd, &killed_ns);
-	while (waitpid(-1, NULL, 0) > 0)
-		;
+	reap(pids, clients);
 	close(fd);
 	ret = writers_start(name, clients, held, pids, &fd);
 	if (ret)
 		return ret;
 	kill_to_eof(pids, clients, fd, &killed_ns);
+	/* in a kernel only after they were found, or a pid would be another's */
+	if (place_settles_when_reaped)
+		reap(pids, clients);
 	times->settle_ns[round] = times->settled_ns[round] = 0;
 	for (i = 0; i < clients; i++) {
 		ret = departed_find(rt, pids[i], &record);
@@ -193,20 +206,17 @@ static int settle_round(struct mqshm_runtime *rt, const char *name, unsigned int
 		if (record.at_ns - killed_ns > times->settled_ns[round])
 			times->settled_ns[round] = record.at_ns - killed_ns;
 	}
-	/* after that, or its pid would be another's */
-	while (waitpid(-1, NULL, 0) > 0)
-		;
+	if (!place_settles_when_reaped)
+		reap(pids, clients);
 	close(fd);
 	return ret ? ret : refs < held ? -EBADMSG : 0;
 }
 
-static int settle_case(unsigned int clients, unsigned int held, unsigned int rounds,
-		       bool json, bool last)
+static int settle_case(struct settle_result *r, unsigned int rounds)
 {
 	struct mqshm_runtime_options options = { .limits.buffers = 2 * 65536 };
 	struct mqshm_runtime *rt;
 	struct settle_times times;
-	double settle, settled, eof;
 	char name[32];
 	unsigned int i;
 	int ret;
@@ -215,39 +225,28 @@ static int settle_case(unsigned int clients, unsigned int held, unsigned int rou
 	ret = mqshm_runtime_create(name, &options, &rt);
 	if (ret)
 		return ret;
-	ret = mqshm_pool_create(rt, "settle", POOL_BYTES, pool_buffers(held));
+	ret = mqshm_pool_create(rt, "settle", POOL_BYTES, pool_buffers(r->held));
 	for (i = 0; !ret && i < rounds; i++)
-		ret = settle_round(rt, name, clients, held, &times, i);
+		ret = settle_round(rt, name, r->clients, r->held, &times, i);
 	mqshm_runtime_close(rt);
 	if (ret)
 		return ret;
-
-	settle = bench_median(times.settle_ns, rounds) / 1000;
-	settled = bench_median(times.settled_ns, rounds) / 1000;
-	eof = bench_median(times.eof_ns, rounds) / 1000;
-	if (json)
-		printf("    {\"clients\": %u, \"held\": %u, \"settle_us\": %.1f, "
-		       "\"kill_to_settled_us\": %.1f, \"kill_to_pipe_eof_us\": %.1f}%s\n",
-		       clients, held, settle, settled, eof, last ? "" : ",");
-	else
-		printf("%8u %12u %16.1f %22.1f %22.1f %8.2f\n", clients, held, settle, settled,
-		       eof, settled / eof);
+	r->settle_ns = stat_median(times.settle_ns, rounds);
+	r->settled_ns = stat_median(times.settled_ns, rounds);
+	r->eof_ns = stat_median(times.eof_ns, rounds);
 	return 0;
 }
 
-int bench_settle(unsigned int rounds, bool json)
+int settle_run(unsigned int rounds, struct settle_result *out)
 {
 	static const unsigned int clients[] = { 1, CROWD }, held[] = { 0, 1, 1000, 65536 };
-	size_t i, n = sizeof(held) / sizeof(held[0]);
 	int ret = 0;
 
 	if (rounds > ROUNDS_MAX)
 		rounds = ROUNDS_MAX;
-	if (!json)
-		printf("\nClients are killed (medians of %u, microseconds)\n%8s %12s %16s %22s %22s %8s\n",
-		       rounds, "clients", "held buffers", "settle itself", "SIGKILL to settled",
-		       "no client: pipe EOF", "ratio");
-	for (i = 0; !ret && i < 2 * n; i++)
-		ret = settle_case(clients[i / n], held[i % n], rounds, json, i + 1 == 2 * n);
+	for (unsigned int i = 0; i < SETTLE_CASES && !ret; i++) {
+		out[i] = (struct settle_result) { .clients = clients[i / 4], .held = held[i % 4] };
+		ret = settle_case(&out[i], rounds);
+	}
 	return ret;
 }

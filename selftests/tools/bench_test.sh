@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The benchmark, natively: each case by each peer that could be built, with few messages; its figures mean nothing here.
+set -uo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top=$(cd "$here/../.." && pwd)
+# shellcheck source-path=SCRIPTDIR source=tap.sh
+. "$here/tap.sh"
+cd "$top" || exit 1
+make --no-print-directory -s -j"$(nproc)" -f tools/bench/native.mk || exit 1
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+bench() { build/host/plain/mqshm-bench "$@"; }
+
+test_case "it lists its cases and peers"
+want 0 "latency" "throughput" "fan-out" "settle" "mqshm" "raw ring" "pipe" -- bench --list
+test_case "what is wrong is said"
+want 2 "--rounds takes a number" -- bench --rounds 0
+want 2 "--case fan-out" -- bench fan-out
+
+# iceoryx's daemon takes a second for each case
+test_case "every case by every peer"
+want 0 -- bench --noisy --rounds 2 --scale 0.003 --case '[!s]*' --peer '[!i]*' --json "$tmp/out.json"
+test_case "its JSON has all repetitions, with a time and a place each"
+same 0 "$(jq '[.rows[] | select(.missing == null and (.runs | length) != 2)] | length' "$tmp/out.json")" "rows without them"
+same 0 "$(jq '[.rows[].runs[] | select(.ns <= 0 or .floor_ns < 0 or (.cpus | IN("siblings", "across") | not))] | length' "$tmp/out.json")" "odd ones"
+same native "$(jq -r .place "$tmp/out.json")" "place"
+finish

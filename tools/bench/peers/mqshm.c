@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* mqshm: each process a client with a block; a runtime and a pool for each repetition. */
+#include <errno.h>
+#include <liburing.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <mqshm.h>
+
+#include "../bench.h"
+
+static char runtime_name[32];
+static struct mqshm_runtime *runtime;
+
+/* This process's, or thread's. */
+static _Thread_local struct mqshm_client *client;
+static _Thread_local struct mqshm_port *ins[BENCH_LINKS], *out;
+static _Thread_local struct mqshm_buffer bufs[BENCH_BATCH];
+static _Thread_local int event = -1;
+static _Thread_local struct io_uring ring;
+
+static const char *mqshm_missing(const struct bench_case *c)
+{
+	(void)c;
+	return NULL;
+}
+
+static int mqshm_open(const struct bench_case *c)
+{
+	struct mqshm_runtime_options options = { .limits.buffers = c->buffers };
+	int error;
+
+	snprintf(runtime_name, sizeof(runtime_name), "bench-%d", getpid());
+	error = mqshm_runtime_create(runtime_name, &options, &runtime);
+	return error ? error : mqshm_pool_create(runtime, "bench", c->bytes, c->buffers);
+}
+
+static int port_specs(const struct bench_case *c, unsigned int who, struct mqshm_port_spec *specs,
+		      char (*names)[16])
+{
+	unsigned int n, in = bench_ins(c, who);
+
+	for (n = 0; n < in; n++) {
+		snprintf(names[n], sizeof(*names), "in%u", n);
+		specs[n] = (struct mqshm_port_spec) { .name = names[n], .depth = c->depth };
+	}
+	if (bench_outs(c, who))
+		specs[n++] = (struct mqshm_port_spec) {
+			.name = "out", .direction = MQSHM_DIR_OUT,
+		};
+	return n;
+}
+
+static int event_enter(const struct bench_case *c)
+{
+	if (c->wait != BENCH_EVENTFD && c->wait != BENCH_URING)
+		return 0;
+	event = eventfd(0, EFD_CLOEXEC);
+	if (event < 0)
+		return -errno;
+	if (c->wait == BENCH_URING && io_uring_queue_init(8, &ring, 0))
+		return -errno;
+	return mqshm_port_set_eventfd(ins[0], event);
+}
+
+static int mqshm_enter(const struct bench_case *c, unsigned int who)
+{
+	struct mqshm_port_spec specs[BENCH_LINKS + 1];
+	char names[BENCH_LINKS][16], name[16];
+	struct mqshm_block *block;
+	unsigned int i;
+	int n, error;
+
+	n = port_specs(c, who, specs, names);
+	snprintf(name, sizeof(name), "b%u", who);
+	error = mqshm_client_join(runtime_name, NULL, &client);
+	if (!error)
+		error = mqshm_block_create(client, name, "bench", MQSHM_CLASS_PROCESSING, specs, n,
+					   &block);
+	if (error)
+		return error;
+	for (i = 0; i < bench_ins(c, who); i++)
+		ins[i] = mqshm_block_port(block, names[i]);
+	out = mqshm_block_port(block, "out");
+	return bench_ins(c, who) ? event_enter(c) : 0;
+}
+
+static int mqshm_link(const struct bench_case *c)
+{
+	char from[32], to[32];
+
+	for (unsigned int i = 0; i < c->n_links; i++) {
+		unsigned int in = 0;
+		int error;
+
+		while (bench_in(c, c->links[i].to, in) != i)
+			in++;
+		snprintf(from, sizeof(from), "b%u:out", c->links[i].from);
+		snprintf(to, sizeof(to), "b%u:in%u", c->links[i].to, in);
+		error = mqshm_connect(runtime, from, to, NULL);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* Until @port is worth another try. */
+static int wait_for(const struct bench_case *c, struct mqshm_port *port)
+{
+	int n;
+
+	if (c->wait == BENCH_POLL) {
+		bench_relax(c);
+		return 0;
+	}
+	n = mqshm_wait(client, &port, 1, MQSHM_FOREVER, NULL);
+	return n < 0 ? n : 0;
+}
+
+static int alloc(const struct bench_case *c, struct mqshm_buffer *buf)
+{
+	int error;
+
+	do {
+		error = mqshm_buffer_alloc(client, c->bytes,
+					   c->wait == BENCH_POLL ? MQSHM_NO_WAIT : MQSHM_FOREVER,
+					   buf);
+		if (error == -EAGAIN && c->wait == BENCH_POLL)
+			bench_relax(c);
+	} while (error == -EAGAIN);
+	return error;
+}
+
+/* All of @bufs, published at the end. */
+static int push_all(const struct bench_case *c, unsigned int n)
+{
+	unsigned int done = 0;
+	int k, error = 0;
+
+	while (done < n && !error) {
+		k = mqshm_port_push_many(out, bufs + done, n - done, 0);
+		if (k > 0)
+			done += k;
+		else if (k == -EAGAIN || k == -ENOTCONN)
+			error = wait_for(c, out);
+		else
+			error = k;
+	}
+	return error;
+}
+
+static int mqshm_send(const struct bench_case *c, uint64_t number, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		int error = alloc(c, &bufs[i]);
+
+		if (error)
+			return error;
+		if (c->payload == BENCH_TOUCHED)
+			bench_fill(mqshm_buffer_data(client, &bufs[i]), c->bytes, number + i);
+	}
+	return push_all(c, n);
+}
+
+/* Asleep for the eventfd that ARM has signalled as soon as there is something. */
+static int event_wait(const struct bench_case *c)
+{
+	struct io_uring_cqe *cqe;
+	struct io_uring_sqe *sqe;
+	uint64_t count;
+	int n = mqshm_port_arm(ins[0]);
+
+	if (n)
+		return n < 0 ? n : 0;
+	if (c->wait == BENCH_EVENTFD)
+		return read(event, &count, sizeof(count)) == sizeof(count) ? 0 : -errno;
+	sqe = io_uring_get_sqe(&ring);
+	io_uring_prep_read(sqe, event, &count, sizeof(count), 0);
+	n = io_uring_submit_and_wait(&ring, 1);
+	if (n < 0)
+		return n;
+	n = io_uring_peek_cqe(&ring, &cqe);
+	if (!n) {
+		n = cqe->res < 0 ? cqe->res : 0;
+		io_uring_cqe_seen(&ring, cqe);
+	}
+	return n;
+}
+
+/* Pops up to @max into @bufs. */
+static int pop(const struct bench_case *c, unsigned int in, unsigned int max)
+{
+	int n, error;
+
+	while ((n = mqshm_port_pop_many(ins[in], bufs, max)) == -EAGAIN) {
+		if (c->wait == BENCH_POLL)
+			return 0;
+		error = c->wait == BENCH_SLEEP ? wait_for(c, ins[in]) : event_wait(c);
+		if (error)
+			return error;
+	}
+	return n;
+}
+
+static int mqshm_receive(const struct bench_case *c, unsigned int in, unsigned int max)
+{
+	int n = pop(c, in, max), error;
+
+	for (int i = 0; i < n; i++) {
+		if (c->payload == BENCH_TOUCHED)
+			bench_sum += bench_read(mqshm_buffer_data(client, &bufs[i]), c->bytes);
+		error = mqshm_buffer_release(client, &bufs[i]);
+		if (error)
+			return error;
+	}
+	return n;
+}
+
+static int mqshm_forward(const struct bench_case *c, unsigned int max)
+{
+	int n = pop(c, 0, max), error = n > 0 ? push_all(c, n) : 0;
+
+	return error ? error : n;
+}
+
+static void mqshm_leave(const struct bench_case *c, unsigned int who)
+{
+	(void)who;
+	mqshm_client_close(client);
+	if (c->wait == BENCH_URING && event >= 0)
+		io_uring_queue_exit(&ring);
+	if (event >= 0)
+		close(event);
+	event = -1;
+}
+
+static void mqshm_end(const struct bench_case *c)
+{
+	(void)c;
+	mqshm_runtime_close(runtime);
+}
+
+const struct bench_peer bench_mqshm = {
+	.name = "mqshm",
+	.missing = mqshm_missing,
+	.open = mqshm_open,
+	.enter = mqshm_enter,
+	.link = mqshm_link,
+	.send = mqshm_send,
+	.receive = mqshm_receive,
+	.forward = mqshm_forward,
+	.leave = mqshm_leave,
+	.close = mqshm_end,
+};

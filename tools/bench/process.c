@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What one process of a case does: sends, receives, forwards, or plays ping-pong;
+ * first some messages to warm up, then those that count.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "process.h"
+#include "stat.h"
+
+#define WAYS	4000	/* single ones, timed one by one */
+
+__thread volatile uint64_t bench_sum;
+
+unsigned int bench_ins(const struct bench_case *c, unsigned int who)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < c->n_links; i++)
+		n += c->links[i].to == who;
+	return n;
+}
+
+unsigned int bench_outs(const struct bench_case *c, unsigned int who)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < c->n_links; i++)
+		n += c->links[i].from == who;
+	return n;
+}
+
+unsigned int bench_in(const struct bench_case *c, unsigned int who, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->n_links; i++)
+		if (c->links[i].to == who && !n--)
+			break;
+	return i;
+}
+
+unsigned int bench_out(const struct bench_case *c, unsigned int who, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->n_links; i++)
+		if (c->links[i].from == who && !n--)
+			break;
+	return i;
+}
+
+void bench_relax(const struct bench_case *c)
+{
+	static long cpus;
+
+	if (!cpus)
+		cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	if (c->one_cpu || c->processes > cpus)
+		sched_yield();
+	else
+		__builtin_ia32_pause();
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+/* For how long this thread has waited for a processor; 0 if the kernel does not say. */
+static uint64_t queued_ns(void)
+{
+	unsigned long long ran, waited = 0;
+	FILE *f = fopen("/proc/thread-self/schedstat", "r");
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%llu %llu", &ran, &waited) != 2)
+		waited = 0;
+	fclose(f);
+	return waited;
+}
+
+static void report_begin(struct bench_report *r)
+{
+	r->queued_ns = -queued_ns();
+	r->cpu_ns = -clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	r->begin_ns = clock_ns(CLOCK_MONOTONIC);
+}
+
+static void report_end(struct bench_report *r)
+{
+	r->end_ns = clock_ns(CLOCK_MONOTONIC);
+	r->cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	r->queued_ns += queued_ns();
+}
+
+uint64_t bench_warming(const struct bench_case *c)
+{
+	return (c->messages / 4 / c->batch + 1) * c->batch;
+}
+
+/* -- to and fro -------------------------------------------------------------------- */
+
+static int receive_one(const struct bench_peer *peer, const struct bench_case *c)
+{
+	int n;
+
+	while (!(n = peer->receive(c, 0, 1)))
+		bench_relax(c);
+	return n < 0 ? n : 0;
+}
+
+static int ping(const struct bench_peer *peer, const struct bench_case *c, uint64_t number)
+{
+	int error = peer->send(c, number, 1);
+
+	return error ? error : receive_one(peer, c);
+}
+
+/* The other one is asleep by the end of it. */
+static void pause_before(const struct bench_case *c)
+{
+	uint64_t end = c->wait_ns ? clock_ns(CLOCK_MONOTONIC) + c->wait_ns : 0;
+
+	if (c->wait_ns && c->one_cpu)
+		usleep(c->wait_ns / 1000);
+	while (c->wait_ns && clock_ns(CLOCK_MONOTONIC) < end)
+		__builtin_ia32_pause();
+}
+
+static int ping_ways(const struct bench_peer *peer, const struct bench_case *c,
+		     struct bench_report *report, uint64_t number)
+{
+	static double ways[WAYS];
+	unsigned int i, n = c->messages < WAYS ? c->messages : WAYS;
+	uint64_t begin_ns;
+	int error = 0;
+
+	for (i = 0; i < n && !error; i++) {
+		pause_before(c);
+		begin_ns = clock_ns(CLOCK_MONOTONIC);
+		error = ping(peer, c, number + i);
+		ways[i] = (clock_ns(CLOCK_MONOTONIC) - begin_ns) / 2.0;
+	}
+	stat_quantiles(ways, n, (const double[]){ 0.5, 0.25, 0.75, 0.99 }, report->way_ns, 4);
+	return error;
+}
+
+static int ping_all(const struct bench_peer *peer, const struct bench_case *c,
+		    struct bench_report *report)
+{
+	uint64_t i, warming = bench_warming(c);
+	int error = 0;
+
+	for (i = 0; i < warming && !error; i++)
+		error = ping(peer, c, i);
+	report_begin(report);
+	for (; i < warming + c->messages && !error; i++)
+		error = ping(peer, c, i);
+	report_end(report);
+	return error ? error : ping_ways(peer, c, report, i);
+}
+
+static int pong_all(const struct bench_peer *peer, const struct bench_case *c,
+		    struct bench_report *report)
+{
+	uint64_t i, ways = c->messages < WAYS ? c->messages : WAYS;
+	uint64_t warming = bench_warming(c), all = warming + c->messages + ways;
+	int error = 0;
+
+	for (i = 0; i < all && !error; i++) {
+		error = receive_one(peer, c);
+		if (!error)
+			error = peer->send(c, i, 1);
+		if (i + 1 == warming)
+			report_begin(report);
+		else if (i + 1 == warming + c->messages)
+			report_end(report);
+	}
+	return error;
+}
+
+/* -- one way ------------------------------------------------------------------------ */
+
+static int send_all(const struct bench_peer *peer, const struct bench_case *c,
+		    struct bench_report *report)
+{
+	uint64_t i, warming = bench_warming(c);
+	int error = 0;
+
+	for (i = 0; i < warming && !error; i += c->batch)
+		error = peer->send(c, i, c->batch);
+	report_begin(report);
+	for (; i < warming + c->messages && !error; i += c->batch)
+		error = peer->send(c, i, c->batch);
+	report_end(report);
+	return error;
+}
+
+/* What is there, from each of its links; @forwarded counts what went on. */
+static int take_some(const struct bench_peer *peer, const struct bench_case *c, unsigned int who,
+		     uint64_t taken, uint64_t left)
+{
+	unsigned int in, ins = bench_ins(c, who), max = left < c->batch ? left : c->batch;
+	bool on = bench_outs(c, who);
+	int n, sum = 0, error;
+
+	if (on && peer->forward)
+		return peer->forward(c, max);
+	for (in = 0; in < ins && max; in++) {
+		n = peer->receive(c, in, max);
+		if (n < 0)
+			return n;
+		error = on && n ? peer->send(c, taken + sum, n) : 0;
+		if (error)
+			return error;
+		sum += n;
+		max -= n;
+	}
+	return sum;
+}
+
+static int take_all(const struct bench_peer *peer, const struct bench_case *c, unsigned int who,
+		    struct bench_report *report)
+{
+	/* a link of a forwarder carries what its only sender sent */
+	uint64_t senders = bench_ins(c, who), taken = 0;
+	uint64_t warming = bench_warming(c) * senders, all = warming + c->messages * senders;
+	int n;
+
+	while (taken < all) {
+		uint64_t until = taken < warming ? warming : all;
+
+		if (taken == warming)
+			report_begin(report);
+		n = take_some(peer, c, who, taken, until - taken);
+		if (n < 0)
+			return n;
+		if (!n)
+			bench_relax(c);
+		taken += n;
+	}
+	report_end(report);
+	return 0;
+}
+
+int bench_process(const struct bench_peer *peer, const struct bench_case *c, unsigned int who,
+		  struct bench_report *report)
+{
+	if (c->ping)
+		return who ? pong_all(peer, c, report) : ping_all(peer, c, report);
+	return bench_ins(c, who) ? take_all(peer, c, who, report) : send_all(peer, c, report);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What repetitions gave, as a table and as JSON. */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include "bench.h"
+#include "settle.h"
+
+#define ROUNDS_MAX	101
+
+enum place_kind { SIBLINGS, ACROSS, PLACES };
+
+/**
+ * struct row - a case by a peer
+ * @results: array[@n]: those that count, as they came
+ * @n: how many
+ * @rejected: that do not count, since the machine was busy, or its processors moved
+ * @missing: why the peer can't, else NULL
+ */
+struct row {
+	const struct bench_case *c;
+	const struct bench_peer *peer;
+	struct bench_result results[ROUNDS_MAX];
+	unsigned int n;
+	unsigned int rejected;
+	const char *missing;
+};
+
+/* A line of two threads of one core is that fast: its two processors are such. */
+enum place_kind report_place(const struct bench_result *r);
+/* Rows of one case: array[@n], the first is mqshm's. */
+void report_table(const struct row *rows, size_t n);
+void report_settle(const struct settle_result *settle);
+/**
+ * report_json() - all that was measured, and what the machine is
+ * @rows: array[@n]
+ * @settle: array[SETTLE_CASES], or NULL
+ * @path: a file, "-" for standard output
+ *
+ * 0 or -errno.
+ */
+int report_json(const struct row *rows, size_t n, const struct settle_result *settle,
+		const char *path);
+
+#endif /* REPORT_H */

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One repetition: forks the processes, pins each, lets all begin at one time, gathers
+ * what they saw, and brackets it with the floor.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "place.h"
+#include "process.h"
+#include "syscalls.h"
+
+#define SECONDS_MAX	120	/* of a repetition */
+
+/**
+ * struct run - one repetition
+ * @reports: array[processes] that all share
+ * @pids: array[@n] of processes, in one of which all are with threads
+ * @counters: of their system calls, -1 if nobody can count
+ * @ready: each writes a byte when it has entered, one when it is done
+ * @go: each reads one before it begins
+ * @off: each reads one before it leaves
+ */
+struct run {
+	const struct bench_peer *peer;
+	const struct bench_case *c;
+	struct bench_report *reports;
+	pid_t pids[BENCH_PROCESSES];
+	int counters[BENCH_PROCESSES];
+	unsigned int n;
+	int ready[2];
+	int go[2];
+	int off[2];
+};
+
+void *bench_shared(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void bench_unshare(void *memory, size_t bytes)
+{
+	if (memory)
+		munmap(memory, bytes);
+}
+
+static void pin(const struct bench_case *c, unsigned int who)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(c->one_cpu ? 0 : who % cpus, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* -- in the processes ----------------------------------------------------------------- */
+
+static int live(struct run *r, unsigned int who)
+{
+	int error;
+	char byte = 0;
+
+	pin(r->c, who);
+	error = r->peer->enter(r->c, who);
+	if (!error && (write(r->ready[1], &byte, 1) != 1 || read(r->go[0], &byte, 1) != 1))
+		error = -EIO;
+	if (!error)
+		error = bench_process(r->peer, r->c, who, &r->reports[who]);
+	if (!error && (write(r->ready[1], &byte, 1) != 1 || read(r->off[0], &byte, 1) != 1))
+		error = -EIO;
+	if (!error && r->peer->leave)
+		r->peer->leave(r->c, who);
+	if (!error)
+		return 0;
+	fprintf(stderr, "mqshm-bench: %s, %s: process %u: %s\n", r->peer->name, r->c->name, who,
+		strerror(-error));
+	byte = 1;
+	if (write(r->ready[1], &byte, 1) != 1)
+		perror("mqshm-bench");
+	return error;
+}
+
+/**
+ * struct thread - a thread in the place of a process
+ * @who: of the case
+ */
+struct thread {
+	struct run *run;
+	pthread_t thread;
+	unsigned int who;
+	int error;
+};
+
+static void *thread_main(void *arg)
+{
+	struct thread *t = arg;
+
+	place_thread_begin();
+	t->error = live(t->run, t->who);
+	place_thread_end();
+	return NULL;
+}
+
+static int live_all(struct run *r)
+{
+	struct thread threads[BENCH_PROCESSES];
+	unsigned int i;
+	int error = 0;
+
+	for (i = 0; i < r->c->processes && !error; i++) {
+		threads[i] = (struct thread) { .run = r, .who = i };
+		error = -pthread_create(&threads[i].thread, NULL, thread_main, &threads[i]);
+	}
+	for (i = 0; i < r->c->processes && !error; i++) {
+		pthread_join(threads[i].thread, NULL);
+		error = threads[i].error;
+	}
+	return error;
+}
+
+/* -- in the parent --------------------------------------------------------------------- */
+
+static int start(struct run *r)
+{
+	if (pipe(r->ready) || pipe(r->go) || pipe(r->off))
+		return -errno;
+	/* or it would be written by each */
+	fflush(NULL);
+	for (unsigned int i = 0; i < (r->c->threads ? 1 : r->c->processes); i++) {
+		r->pids[i] = place_fork();
+		if (r->pids[i] < 0)
+			return -errno;
+		if (!r->pids[i]) {
+			close(r->go[1]);
+			close(r->off[1]);
+			/* some libraries say goodbye then */
+			exit(r->c->threads ? !!live_all(r) : !!live(r, i));
+		}
+		r->counters[r->n++] = syscalls_open(r->pids[i]);
+	}
+	return 0;
+}
+
+/* A byte of each. */
+static int gather(const struct run *r)
+{
+	struct pollfd p = { .fd = r->ready[0], .events = POLLIN };
+
+	for (unsigned int i = 0; i < r->c->processes; i++) {
+		char byte;
+
+		if (poll(&p, 1, SECONDS_MAX * 1000) != 1) {
+			fprintf(stderr, "mqshm-bench: %s, %s: not done in %d seconds\n",
+				r->peer->name, r->c->name, SECONDS_MAX);
+			return -ETIMEDOUT;
+		}
+		if (read(r->ready[0], &byte, 1) != 1 || byte)
+			return -EIO;
+	}
+	return 0;
+}
+
+/* A byte to each. */
+static int release(const struct run *r, int fd)
+{
+	static const char bytes[BENCH_PROCESSES];
+
+	return write(fd, bytes, r->c->processes) == (ssize_t)r->c->processes ? 0 : -EIO;
+}
+
+static int end(struct run *r, int error)
+{
+	int status;
+
+	for (unsigned int i = 0; i < r->n; i++) {
+		if (error)
+			place_kill(r->pids[i]);
+		if (place_wait(r->pids[i], &status) || status)
+			error = error ? error : -EIO;
+		if (r->counters[i] >= 0)
+			close(r->counters[i]);
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		close(r->ready[i]);
+		close(r->go[i]);
+		close(r->off[i]);
+	}
+	return error;
+}
+
+static int measure(struct run *r, struct bench_result *out)
+{
+	uint64_t calls = 0, messages = bench_warming(r->c) + r->c->messages, n;
+	int error = gather(r);
+
+	if (!error && r->peer->link)
+		error = r->peer->link(r->c);
+	for (unsigned int i = 0; i < r->n; i++)
+		syscalls_start(r->counters[i]);
+	if (!error)
+		error = release(r, r->go[1]);
+	if (!error)
+		error = gather(r);
+	out->syscalls = 0;
+	for (unsigned int i = 0; i < r->n; i++) {
+		if (!syscalls_read(r->counters[i], &n))
+			out->syscalls = -1;
+		calls += n;
+	}
+	if (out->syscalls == 0)
+		out->syscalls = (double)calls / messages;
+	return error ? error : release(r, r->off[1]);
+}
+
+/* From the first message to the last one that anybody at an end received. */
+static void wall(const struct bench_case *c, const struct bench_report *reports,
+		 struct bench_result *out)
+{
+	uint64_t begin_ns = UINT64_MAX, end_ns = 0;
+
+	for (unsigned int i = 0; i < c->processes; i++) {
+		if (c->ping ? i : bench_outs(c, i))
+			continue;
+		if (reports[i].begin_ns < begin_ns)
+			begin_ns = reports[i].begin_ns;
+		if (reports[i].end_ns > end_ns)
+			end_ns = reports[i].end_ns;
+	}
+	out->ns = (double)(end_ns - begin_ns) / c->messages;
+}
+
+static void summarize(const struct bench_case *c, const struct bench_report *reports,
+		      struct bench_result *out)
+{
+	wall(c, reports, out);
+	out->cpu_ns = out->queued = 0;
+	for (unsigned int i = 0; i < c->processes; i++) {
+		const struct bench_report *r = &reports[i];
+		double part = (double)r->queued_ns / (r->end_ns - r->begin_ns);
+
+		out->cpu_ns += (double)r->cpu_ns / c->messages;
+		if (part > out->queued)
+			out->queued = part;
+	}
+	out->sender_cpu_ns = (double)reports[0].cpu_ns / c->messages;
+	if (!c->ping)
+		return;
+	/* there and back again; one that sleeps is seen in its single ways */
+	out->ns = c->wait_ns ? reports[0].way_ns[0] : out->ns / 2;
+	out->quartile[0] = reports[0].way_ns[1];
+	out->quartile[1] = reports[0].way_ns[2];
+	out->p99 = reports[0].way_ns[3];
+}
+
+int bench_run(const struct bench_peer *peer, const struct bench_case *c,
+	      struct bench_result *out)
+{
+	struct run r = { .peer = peer, .c = c };
+	size_t bytes = sizeof(*r.reports) * c->processes;
+	int error;
+
+	*out = (struct bench_result) { .floor_ns[0] = bench_floor_ns() };
+	r.reports = bench_shared(bytes);
+	if (!r.reports)
+		return -ENOMEM;
+	error = peer->open(c);
+	if (error) {
+		fprintf(stderr, "mqshm-bench: %s: %s\n", peer->name, strerror(-error));
+	} else {
+		error = start(&r);
+		if (!error)
+			error = measure(&r, out);
+		error = end(&r, error);
+		peer->close(c);
+		summarize(c, r.reports, out);
+	}
+	bench_unshare(r.reports, bytes);
+	out->floor_ns[1] = bench_floor_ns();
+	return error;
+}
