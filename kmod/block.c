@@ -392,3 +392,14 @@ void mqshm_port_signal_all(struct mqshm_client *c)
 	}
 	rcu_read_unlock();
 }
+
+struct mqshm_block *mqshm_block_by_id(struct mqshm_runtime *rt, u64 id)
+{
+	struct mqshm_block *block;
+
+	lockdep_assert_held(&rt->lock);
+	list_for_each_entry(block, &rt->blocks, node)
+		if (block->id == id)
+			return block;
+	return NULL;
+}

@@ -79,6 +79,7 @@ int mqshm_block_stop(struct mqshm_runtime *rt, const struct mqshm_client *own, u
 void mqshm_block_remove_all(struct mqshm_client *c, u32 change, struct list_head *dead);
 void mqshm_block_free_list(struct list_head *dead);
 struct mqshm_block *mqshm_block_find(struct mqshm_runtime *rt, const char *name);
+struct mqshm_block *mqshm_block_by_id(struct mqshm_runtime *rt, u64 id);
 struct mqshm_port *mqshm_block_find_port(struct mqshm_block *block, const char *name);
 struct mqshm_port *mqshm_port_find(struct mqshm_client *c, u32 number);
 struct mqshm_port *mqshm_port_find_next(struct mqshm_client *c, struct mqshm_port *last,

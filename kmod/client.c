@@ -247,6 +247,19 @@ void mqshm_client_clear_intent(struct mqshm_client *c)
 	WRITE_ONCE(mqshm_client_control(c)->intent, 0);
 }
 
+struct mqshm_client *mqshm_client_by_id(struct mqshm_runtime *rt, u64 id)
+{
+	struct mqshm_client *c;
+	u32 i;
+
+	for (i = 0; i < rt->limits.clients; i++) {
+		c = rcu_dereference_protected(rt->clients[i], lockdep_is_held(&rt->lock));
+		if (c && c->id == id)
+			return c;
+	}
+	return NULL;
+}
+
 /* Its hold cell of @buffer, NULL if that was never touched. */
 u16 *mqshm_client_hold(const struct mqshm_client *c, u32 buffer)
 {

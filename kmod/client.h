@@ -156,6 +156,7 @@ void mqshm_client_notify(struct mqshm_client *c, struct mqshm_wakes *wakes);
 void mqshm_client_leave_slot(struct mqshm_client *c);
 void mqshm_client_clear_intent(struct mqshm_client *c);
 u32 mqshm_client_state(struct mqshm_client *c, u64 now);
+struct mqshm_client *mqshm_client_by_id(struct mqshm_runtime *rt, u64 id);
 u16 *mqshm_client_hold(const struct mqshm_client *c, u32 buffer);
 void mqshm_client_put(struct mqshm_client *c);
 
