@@ -37,7 +37,19 @@ include tools/bench/build.mk
 
 BENCH_OBJ := $(BENCH_SRC:%.c=$(B)/obj/static/%.o) $(BENCH_CXX_SRC:%.cc=$(B)/obj/static/%.o) $(B)/obj/static/tools/bench/place_kernel.o
 
+all:: $(B)/bin/mqshm-bench
+
+install:: $(B)/bin/mqshm-bench
+	install -Dm755 $(B)/bin/mqshm-bench $(DESTDIR)$(PREFIX)/bin/mqshm-bench
+
+# the peers that it has are known by their names alone
+$(B)/gen/bench_peers: FORCE
+	@mkdir -p $(@D)
+	@echo '$(BENCH_DEFINES)' >$@.new
+	@if cmp -s $@.new $@; then $(RM) $@.new; else mv $@.new $@; fi
+
 $(BENCH_OBJ): ALL_CPPFLAGS += $(BENCH_DEFINES)
+$(BENCH_OBJ): $(B)/gen/bench_peers
 
 $(B)/obj/static/%.o: %.cc
 	@mkdir -p $(@D)
@@ -45,4 +57,4 @@ $(B)/obj/static/%.o: %.cc
 
 $(B)/bin/mqshm-bench: $(BENCH_OBJ) $(B)/lib/libmqshm.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BENCH_LIBS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(BENCH_LIBS)

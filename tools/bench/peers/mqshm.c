@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* mqshm: each process a client with a block; a runtime and a pool for each repetition. */
 #include <errno.h>
-#include <liburing.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <mqshm.h>
+#ifdef BENCH_LIBURING
+#include <liburing.h>
+#endif
 
 #include "../bench.h"
 
@@ -20,13 +21,63 @@ static _Thread_local struct mqshm_client *client;
 static _Thread_local struct mqshm_port *ins[BENCH_LINKS], *out;
 static _Thread_local struct mqshm_buffer bufs[BENCH_BATCH];
 static _Thread_local int event = -1;
+#ifdef BENCH_LIBURING
 static _Thread_local struct io_uring ring;
+
+static int uring_enter(void)
+{
+	return io_uring_queue_init(8, &ring, 0);
+}
+
+static void uring_leave(void)
+{
+	io_uring_queue_exit(&ring);
+}
+
+/* Sleeps until the eventfd counts; 0 or -errno. */
+static int uring_wait(void)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
+	struct io_uring_cqe *cqe;
+	uint64_t count;
+	int n;
+
+	io_uring_prep_read(sqe, event, &count, sizeof(count), 0);
+	n = io_uring_submit_and_wait(&ring, 1);
+	if (n >= 0)
+		n = io_uring_peek_cqe(&ring, &cqe);
+	if (n)
+		return n;
+	n = cqe->res < 0 ? cqe->res : 0;
+	io_uring_cqe_seen(&ring, cqe);
+	return n;
+}
 
 static const char *mqshm_missing(const struct bench_case *c)
 {
 	(void)c;
 	return NULL;
 }
+#else
+static int uring_enter(void)
+{
+	return -EOPNOTSUPP;
+}
+
+static void uring_leave(void)
+{
+}
+
+static int uring_wait(void)
+{
+	return -EOPNOTSUPP;
+}
+
+static const char *mqshm_missing(const struct bench_case *c)
+{
+	return c->wait == BENCH_URING ? "built without liburing" : NULL;
+}
+#endif
 
 static int mqshm_open(const struct bench_case *c)
 {
@@ -56,14 +107,15 @@ static int port_specs(const struct bench_case *c, unsigned int who, struct mqshm
 
 static int event_enter(const struct bench_case *c)
 {
+	int error;
+
 	if (c->wait != BENCH_EVENTFD && c->wait != BENCH_URING)
 		return 0;
 	event = eventfd(0, EFD_CLOEXEC);
 	if (event < 0)
 		return -errno;
-	if (c->wait == BENCH_URING && io_uring_queue_init(8, &ring, 0))
-		return -errno;
-	return mqshm_port_set_eventfd(ins[0], event);
+	error = c->wait == BENCH_URING ? uring_enter() : 0;
+	return error ? error : mqshm_port_set_eventfd(ins[0], event);
 }
 
 static int mqshm_enter(const struct bench_case *c, unsigned int who)
@@ -168,26 +220,14 @@ static int mqshm_send(const struct bench_case *c, uint64_t number, unsigned int 
 /* Asleep for the eventfd that ARM has signalled as soon as there is something. */
 static int event_wait(const struct bench_case *c)
 {
-	struct io_uring_cqe *cqe;
-	struct io_uring_sqe *sqe;
 	uint64_t count;
 	int n = mqshm_port_arm(ins[0]);
 
 	if (n)
 		return n < 0 ? n : 0;
-	if (c->wait == BENCH_EVENTFD)
-		return read(event, &count, sizeof(count)) == sizeof(count) ? 0 : -errno;
-	sqe = io_uring_get_sqe(&ring);
-	io_uring_prep_read(sqe, event, &count, sizeof(count), 0);
-	n = io_uring_submit_and_wait(&ring, 1);
-	if (n < 0)
-		return n;
-	n = io_uring_peek_cqe(&ring, &cqe);
-	if (!n) {
-		n = cqe->res < 0 ? cqe->res : 0;
-		io_uring_cqe_seen(&ring, cqe);
-	}
-	return n;
+	if (c->wait == BENCH_URING)
+		return uring_wait();
+	return read(event, &count, sizeof(count)) == sizeof(count) ? 0 : -errno;
 }
 
 /* Pops up to @max into @bufs. */
@@ -231,7 +271,7 @@ static void mqshm_leave(const struct bench_case *c, unsigned int who)
 	(void)who;
 	mqshm_client_close(client);
 	if (c->wait == BENCH_URING && event >= 0)
-		io_uring_queue_exit(&ring);
+		uring_leave();
 	if (event >= 0)
 		close(event);
 	event = -1;
