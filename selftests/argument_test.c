@@ -421,6 +421,17 @@ TEST_F(argument, bad_references)
 	TRY_FIELD(client_fd, REF, ref, fill_ref, -EINVAL, a.refs[0].delta = -2147483647 - 1);
 }
 
+TEST_F(argument, more_references_than_a_count_takes)
+{
+	struct mqshm_ref_args a = ARGS(ref, .count = 1);
+
+	a.refs[0] = (struct mqshm_ref) { .buffer = self->s.buffer, .delta = 255 };
+	for (__u32 n = 1; n + 255 <= MQSHM_W_COUNT_MAX; n += 255) {
+		ASSERT_EQ(0, command(client_fd, MQSHM_IOC_REF, &a)) TH_LOG("%u", n);
+	}
+	EXPECT_EQ(-EOVERFLOW, command(client_fd, MQSHM_IOC_REF, &a));
+}
+
 TEST_F(argument, nested_pointers)
 {
 	TRY_FIELD(client_fd, BLOCK_CREATE, block_create, fill_block_create, -EFAULT,

@@ -125,6 +125,23 @@ TEST_F(hostile, count_of_a_free_buffer)
 	EXPECT_EQ(MQSHM_STATE_TAINTED, state(self->keeper, &t) & MQSHM_STATE_TAINTED);
 }
 
+TEST_F(hostile, return_of_what_another_one_has_too)
+{
+	struct mqshm_return_args give = ARGS(return, .count = 1);
+	struct raw *out = &self->pair.out;
+	int b = raw_lease(out);
+
+	ASSERT_LE(0, b);
+	raw_dup(out, b, 1, 9);
+	raw_push(&self->pair, b, 9);
+	raw_pop(&self->pair, 9);
+	ASSERT_EQ(1, out->hold[b]);
+	ASSERT_EQ(1, self->pair.in.hold[b]);
+	give.buffers[0] = b;
+	EXPECT_EQ(-EINVAL, command(out->fd, MQSHM_IOC_RETURN, &give));
+	EXPECT_EQ(1, out->hold[b]);
+}
+
 TEST_F(hostile, return_of_what_it_has_not)
 {
 	struct mqshm_return_args give = ARGS(return, .count = 1);

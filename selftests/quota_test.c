@@ -62,6 +62,26 @@ TEST(quota_of_runtimes)
 	EXPECT_EQ(0, rc);
 }
 
+static void exceed_as_root(void *arg)
+{
+	char name[MQSHM_RUNTIME_NAME_LEN];
+
+	for (int i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "root-%d-%d", getpid(), i);
+		must(runtime_create_fd(name, 0) >= 0);
+	}
+}
+
+TEST(quotas_do_not_bind_root)
+{
+	int rc;
+
+	ASSERT_EQ(0, parameter_set("user_runtimes", "1"));
+	rc = reap(spawn(exceed_as_root, NULL));
+	ASSERT_EQ(0, parameter_set("user_runtimes", "64"));
+	EXPECT_EQ(0, rc);
+}
+
 static void exceed_memory(void *arg)
 {
 	int fd;
