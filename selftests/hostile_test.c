@@ -71,12 +71,14 @@ static void expect_distinct(struct __test_metadata *_metadata, int fd)
 
 TEST_F(hostile, more_held_than_counted)
 {
+	__u64 before = self->pair.in.w[self->buffer];
 	struct tally t;
 
 	self->pair.out.hold[self->buffer] = 5;
 	ASSERT_EQ(0, detach(&self->pair.out));
 	EXPECT_EQ(MQSHM_STATE_TAINTED, state(self->keeper, &t) & MQSHM_STATE_TAINTED);
 	EXPECT_EQ(1, t.quarantined);
+	EXPECT_EQ(before, self->pair.in.w[self->buffer]) TH_LOG("no borrow from the toggles");
 	expect_distinct(_metadata, self->pair.in.fd);
 }
 

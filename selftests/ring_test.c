@@ -507,11 +507,15 @@ TEST_F(ring, death_is_not_an_end)
 
 TEST_F(ring, consumer_that_left_is_told)
 {
+	struct tally t;
+
 	OPEN_PAIR(8);
 	for (int i = 0; i < 4; i++) {
 		ASSERT_EQ(0, push_one(&self->source, i, 0));
 	}
 	node_close(&self->sink);
+	ASSERT_EQ(0, tally_take(self->fd, &t));
+	EXPECT_EQ(t.buffers, t.free + t.held) TH_LOG("what was queued is free, whoever looks");
 	EXPECT_EQ(-ENOTCONN, push_one(&self->source, 4, 0));
 	EXPECT_EQ(0, mqshm_port_connections(self->source.out[0]));
 }
