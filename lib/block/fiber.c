@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Fibers by ucontext, and what the sanitizers have to be told of them. */
+/*
+ * Fibers, and what the sanitizers have to be told of them. ucontext makes the first entry;
+ * each further switch is a jump, since swapcontext() is a system call.
+ */
+
+/* its longjmp() refuses to go down the stack, which is what going to another one may be */
+#undef _FORTIFY_SOURCE
+
 #include <errno.h>
+#include <setjmp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -26,14 +34,14 @@
 
 /**
  * struct side - one of the two sides of a switch, as it was left
- * @context: registers
+ * @registers: where it goes on
  * @stack: its stack
  * @stack_bytes: size of that
  * @fake: AddressSanitizer's stack beside it
  * @tsan: ThreadSanitizer's name of it
  */
 struct side {
-	ucontext_t context;
+	jmp_buf registers;
 	const void *stack;
 	size_t stack_bytes;
 	void *fake;
@@ -48,6 +56,8 @@ struct side {
  * @mapping_bytes: size of both
  * @entry: what it runs
  * @arg: for @entry
+ * @context: how it begins
+ * @begun: it has been entered
  * @ended: @entry has returned
  */
 struct fiber {
@@ -57,6 +67,8 @@ struct fiber {
 	size_t mapping_bytes;
 	void (*entry)(void *arg);
 	void *arg;
+	ucontext_t context;
+	bool begun;
 	bool ended;
 };
 
@@ -97,7 +109,7 @@ static void fiber_main(unsigned int high, unsigned int low)
 	f->entry(f->arg);
 	f->ended = true;
 	switch_begin(&f->self, &f->thread, true);
-	setcontext(&f->thread.context);
+	_longjmp(f->thread.registers, 1);
 }
 
 static int stack_map(struct fiber *f, size_t stack_bytes)
@@ -117,11 +129,11 @@ static int stack_map(struct fiber *f, size_t stack_bytes)
 
 static int context_make(struct fiber *f)
 {
-	if (getcontext(&f->self.context))
+	if (getcontext(&f->context))
 		return -errno;
-	f->self.context.uc_stack.ss_sp = (void *)f->self.stack;
-	f->self.context.uc_stack.ss_size = f->self.stack_bytes;
-	makecontext(&f->self.context, (void (*)(void))fiber_main, 2,
+	f->context.uc_stack.ss_sp = (void *)f->self.stack;
+	f->context.uc_stack.ss_size = f->self.stack_bytes;
+	makecontext(&f->context, (void (*)(void))fiber_main, 2,
 		    (unsigned int)((uint64_t)(uintptr_t)f >> 32), (unsigned int)(uintptr_t)f);
 	return 0;
 }
@@ -164,16 +176,24 @@ bool mqshm_fiber_enter(struct fiber *f)
 #ifdef __SANITIZE_THREAD__
 	f->thread.tsan = __tsan_get_current_fiber();
 #endif
-	switch_begin(&f->thread, &f->self, false);
-	swapcontext(&f->thread.context, &f->self.context);
+	/* before the switch begins: ThreadSanitizer keeps jumps by the side that made them */
+	if (!_setjmp(f->thread.registers)) {
+		switch_begin(&f->thread, &f->self, false);
+		if (f->begun)
+			_longjmp(f->self.registers, 1);
+		f->begun = true;
+		setcontext(&f->context);
+	}
 	switch_end(&f->thread, &f->self);
 	return !f->ended;
 }
 
 void mqshm_fiber_leave(struct fiber *f)
 {
-	switch_begin(&f->self, &f->thread, false);
-	swapcontext(&f->self.context, &f->thread.context);
+	if (!_setjmp(f->self.registers)) {
+		switch_begin(&f->self, &f->thread, false);
+		_longjmp(f->thread.registers, 1);
+	}
 	switch_end(&f->self, &f->thread);
 }
 
