@@ -37,7 +37,7 @@ static_assert(sizeof(struct mqshm_return_args) == 272);
 static_assert(sizeof(struct mqshm_ref) == 8);
 static_assert(sizeof(struct mqshm_ref_args) == 528);
 static_assert(sizeof(struct mqshm_kick_args) == 272);
-static_assert(sizeof(struct mqshm_wait_args) == 584);
+static_assert(sizeof(struct mqshm_wait_args) == 600);
 static_assert(sizeof(struct mqshm_wait_port) == 8);
 static_assert(sizeof(struct mqshm_record) == 8);
 static_assert(sizeof(struct mqshm_runtime_record) == 192);

@@ -262,19 +262,30 @@ static int ioc_lease(struct mqshm_file *mf, union mqshm_args *args)
 	return mqshm_lease(mf->client, &args->lease);
 }
 
+/* An array of the caller's, or NULL if it is empty. */
+static void *array_copy(u64 address, u32 count, u32 max, size_t element)
+{
+	if (count > max)
+		return ERR_PTR(-EINVAL);
+	return count ? memdup_user(u64_to_user_ptr(address), count * element) : NULL;
+}
+
 static int ioc_wait(struct mqshm_file *mf, union mqshm_args *args)
 {
-	struct mqshm_wait_port *list = NULL;
+	struct mqshm_wait_args *wait = &args->wait;
+	struct mqshm_wait_port *list;
+	struct pollfd *fds;
 	int ret;
 
-	if (args->wait.list_count > MQSHM_WAIT_PORTS_MAX)
+	if (wait->reserved)
 		return -EINVAL;
-	if (args->wait.list_count)
-		list = memdup_user(u64_to_user_ptr(args->wait.list),
-				   args->wait.list_count * sizeof(*list));
+	list = array_copy(wait->list, wait->list_count, MQSHM_WAIT_PORTS_MAX, sizeof(*list));
 	if (IS_ERR(list))
 		return PTR_ERR(list);
-	ret = mqshm_wait(mf->client, &args->wait, list);
+	fds = array_copy(wait->fds, wait->fds_count, MQSHM_WAIT_FDS_MAX, sizeof(*fds));
+	ret = IS_ERR(fds) ? PTR_ERR(fds) : mqshm_wait(mf->client, wait, list, fds);
+	if (!IS_ERR(fds))
+		kfree(fds);
 	kfree(list);
 	return ret;
 }

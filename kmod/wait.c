@@ -10,6 +10,7 @@
 #include "block.h"
 #include "client.h"
 #include "deadline.h"
+#include "fds.h"
 #include "lease.h"
 #include "mm.h"
 #include "ring.h"
@@ -82,10 +83,12 @@ static void port_disarm(struct mqshm_port *port, unsigned int sleeper)
  * struct wait - a WAIT
  * @args: its arguments
  * @list: a copy of its list, by numbers of ports
+ * @fds: its descriptors
  */
 struct wait {
 	struct mqshm_wait_args *args;
 	const struct mqshm_wait_port *list;
+	struct mqshm_fds *fds;
 };
 
 static u32 wait_ports(const struct wait *w)
@@ -147,17 +150,18 @@ static void wait_disarm(struct mqshm_client *c, const struct wait *w)
 	}
 }
 
-static int wait_sleep(struct mqshm_client *c, u64 deadline_ns, int seen)
+static int wait_sleep(struct mqshm_client *c, const struct wait *w, int seen)
 {
 	ktime_t left;
 	int ret;
 
-	ret = mqshm_deadline_left(deadline_ns, &left);
+	ret = mqshm_deadline_left(w->args->deadline_ns, &left);
 	if (ret)
 		return ret;
 	atomic_inc(&c->sleeping);
 	ret = wait_event_interruptible_hrtimeout(c->wq,
-						 atomic_read(&c->wakeups) != seen, left);
+						 atomic_read(&c->wakeups) != seen ||
+						 mqshm_fds_woken(w->fds), left);
 	atomic_dec(&c->sleeping);
 	atomic64_inc(&c->sleeps);
 	if (ret == -ETIME)
@@ -202,7 +206,7 @@ static int wait_lease(struct mqshm_client *c, struct mqshm_wait_args *args)
 static int wait_all(struct mqshm_client *c, const struct wait *w)
 {
 	struct mqshm_wait_args *args = w->args;
-	int ret, seen, leased;
+	int ret, seen, leased, fds;
 
 	for (;;) {
 		/* before the look: what comes after it moves the count */
@@ -213,18 +217,26 @@ static int wait_all(struct mqshm_client *c, const struct wait *w)
 			ret = leased;
 			break;
 		}
+		/* under no lock: one of them may be a client's, even this one */
+		fds = mqshm_fds_look(w->fds);
+		if (fds < 0) {
+			ret = fds;
+			break;
+		}
 		ret = mqshm_client_enter(c);
 		if (ret)
 			return ret;
 		ret = wait_look(c, w);
 		if (!leased)
 			args->out_events |= MQSHM_WAIT_LEASED;
+		if (fds)
+			args->out_events |= MQSHM_WAIT_FD;
 		if (ret || args->out_events)
 			wait_disarm(c, w);
 		mqshm_client_exit(c);					/* [M3] */
 		if (ret || args->out_events)
 			return ret;
-		ret = wait_sleep(c, args->deadline_ns, seen);
+		ret = wait_sleep(c, w, seen);
 		if (ret)
 			break;
 	}
@@ -243,14 +255,29 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+static int wait_in_line(struct mqshm_client *c, const struct wait *w)
+{
+	u32 pools = w->args->pools;
+	int ret = pools ? mqshm_lease_begin(c, pools) : 0;
+
+	if (ret)
+		return ret;
+	ret = wait_all(c, w);
+	if (pools)
+		mqshm_lease_end(c, pools);
+	return ret;
+}
+
 /*
- * @list is a copy that nobody else writes, as @args. Sorted, it is gone through beside the
- * client's ports in one pass: whoever removes the runtime waits for the client's lock.
+ * @list and @fds are copies that nobody else writes, as @args. Sorted, the list is gone
+ * through beside the client's ports in one pass: whoever removes the runtime waits for
+ * the client's lock.
  */
 int mqshm_wait(struct mqshm_client *c, struct mqshm_wait_args *args,
-	       struct mqshm_wait_port *list)
+	       struct mqshm_wait_port *list, const struct pollfd *fds)
 {
-	const struct wait w = { .args = args, .list = list };
+	struct mqshm_fds table;
+	const struct wait w = { .args = args, .list = list, .fds = &table };
 	int ret;
 
 	args->out_leased = 0;
@@ -258,13 +285,11 @@ int mqshm_wait(struct mqshm_client *c, struct mqshm_wait_args *args,
 		return -EINVAL;
 	sort(list, args->list_count, sizeof(*list), by_number, NULL);
 	ret = wait_return(c, args);
-	if (ret || !args->pools)
-		return ret ? ret : wait_all(c, &w);
-	ret = mqshm_lease_begin(c, args->pools);
 	if (ret)
 		return ret;
-	ret = wait_all(c, &w);
-	mqshm_lease_end(c, args->pools);
+	mqshm_fds_begin(&table, fds, args->fds_count);
+	ret = wait_in_line(c, &w);
+	mqshm_fds_end(&table);
 	return ret;
 }
 

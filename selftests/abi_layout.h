@@ -209,7 +209,7 @@
 	STRUCT(mqshm_wait_port, 8) \
 	FIELD(mqshm_wait_port, port, 0, 4) \
 	FIELD(mqshm_wait_port, known, 4, 4) \
-	STRUCT(mqshm_wait_args, 584) \
+	STRUCT(mqshm_wait_args, 600) \
 	FIELD(mqshm_wait_args, size, 0, 4) \
 	FIELD(mqshm_wait_args, flags, 4, 4) \
 	FIELD(mqshm_wait_args, gen, 8, 8) \
@@ -226,6 +226,9 @@
 	FIELD(mqshm_wait_args, pools, 572, 4) \
 	FIELD(mqshm_wait_args, out_leased, 576, 4) \
 	FIELD(mqshm_wait_args, out_pool, 580, 4) \
+	FIELD(mqshm_wait_args, fds, 584, 8) \
+	FIELD(mqshm_wait_args, fds_count, 592, 4) \
+	FIELD(mqshm_wait_args, reserved, 596, 4) \
 	STRUCT(mqshm_record, 8) \
 	FIELD(mqshm_record, kind, 0, 4) \
 	FIELD(mqshm_record, bytes, 4, 4) \

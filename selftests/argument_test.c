@@ -325,6 +325,8 @@ TEST_F(argument, batches_beyond_the_array)
 	TRY_FIELD(client_fd, KICK, kick, fill_kick, -EINVAL, a.count = MQSHM_BATCH_MAX + 1);
 	TRY_FIELD(client_fd, WAIT, wait, fill_wait, -EINVAL, a.count = MQSHM_BATCH_MAX + 1);
 	TRY_FIELD(client_fd, WAIT, wait, fill_wait, -EINVAL, a.ports = MQSHM_BATCH_MAX + 1);
+	TRY_FIELD(client_fd, WAIT, wait, fill_wait, -EINVAL, a.list_count = MQSHM_WAIT_PORTS_MAX + 1);
+	TRY_FIELD(client_fd, WAIT, wait, fill_wait, -EINVAL, a.fds_count = MQSHM_WAIT_FDS_MAX + 1);
 }
 
 TEST_F(argument, objects_that_are_not_there)

@@ -43,6 +43,23 @@ static int sleep_in_wait(int fd)
 	return sleep_in_wait_for(fd, MQSHM_DIR_IN);
 }
 
+/* For a pipe that nobody writes to. */
+static int sleep_in_wait_for_fd(int fd)
+{
+	struct mqshm_client_sync_args sync;
+	struct mqshm_wait_args w = ARGS(wait, .fds_count = 1);
+	struct pollfd pfd = { .events = POLLIN };
+	int ends[2];
+
+	must(pipe(ends) == 0);
+	pfd.fd = ends[0];
+	must(client_sync(fd, &sync) == 0);
+	w.gen = sync.out_gen;
+	w.fds = (uintptr_t)&pfd;
+	ready();
+	return command(fd, MQSHM_IOC_WAIT, &w);
+}
+
 /* The output's ring is full. */
 static int sleep_in_wait_for_space(int fd)
 {
@@ -195,6 +212,7 @@ FIXTURE_VARIANT_ADD(asleep, kind##_of_3) \
 
 WAIT_KIND(wait)
 WAIT_KIND(wait_for_space)
+WAIT_KIND(wait_for_fd)
 WAIT_KIND(lease)
 WAIT_KIND(runtime_wait)
 WAIT_KIND(poll)

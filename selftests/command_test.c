@@ -77,7 +77,7 @@ COMMAND(LEASE, lease, CLIENT, 0, fill_lease, RESERVED(lease))
 BATCH(RETURN, return, fill_return, 0, buffers)
 BATCH(REF, ref, fill_ref, 0, refs)
 BATCH(KICK, kick, fill_kick, RESERVED(kick), rings)
-COMMAND_FROM(WAIT, wait, CLIENT, 0, fill_wait, 0,
+COMMAND_FROM(WAIT, wait, CLIENT, 0, fill_wait, RESERVED(wait),
 	     offsetof(struct mqshm_wait_args, list))
 COMMAND(BUS_OPEN, bus_open, BOUND, 0, fill_nothing, RESERVED(bus_open))
 COMMAND(BUS_SUBSCRIBE, bus_subscribe, SUBSCRIBER, 0, fill_nothing, 0)

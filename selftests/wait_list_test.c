@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* WAIT for many ports, given as a list, and for more messages than are known of. */
+/* WAIT for many ports, given as a list, for more messages than are known of, for descriptors. */
 
 #include "kselftest_harness.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 
 #include "graph.h"
@@ -306,6 +308,98 @@ TEST_F(wait_list, bad_lists)
 	EXPECT_EQ(-ENOENT, wait_for(self->client, self->list, PORTS, &w));
 	EXPECT_EQ(-ETIMEDOUT, wait_for(self->client, self->list, 7, &w));
 	munmap(hole, 4096);
+}
+
+/* WAIT for the last port and descriptors, for @ms. */
+static int wait_for_fds(struct mqshm_wait_port *last, int client, const struct pollfd *fds,
+			unsigned int n, unsigned int ms, struct mqshm_wait_args *w)
+{
+	struct mqshm_client_sync_args sync;
+	int err = client_sync(client, &sync);
+
+	*w = (struct mqshm_wait_args) ARGS(wait, .gen = sync.out_gen, .deadline_ns = after_ms(ms),
+					   .list = (uintptr_t)last, .list_count = 1,
+					   .fds = (uintptr_t)fds, .fds_count = n);
+	w->out_events = POISON32;
+	return err ? err : command(client, MQSHM_IOC_WAIT, w);
+}
+
+TEST_F(wait_list, for_descriptors)
+{
+	struct mqshm_wait_port *last = &self->list[PORTS - 1];
+	struct mqshm_wait_args w;
+	struct pollfd fds[3];
+	char byte;
+	int p[2];
+
+	ASSERT_EQ(0, pipe2(p, O_CLOEXEC));
+	fds[0] = (struct pollfd) { .fd = -1, .events = POLLIN };
+	fds[1] = (struct pollfd) { .fd = p[0], .events = POLLIN, .revents = 0x5a };
+	fds[2] = (struct pollfd) { .fd = p[1], .events = POLLIN };
+	EXPECT_EQ(-ETIMEDOUT, wait_for_fds(last, self->client, fds, 3, 50, &w));
+	EXPECT_EQ(0, w.out_events);
+	ASSERT_EQ(1, write(p[1], "", 1));
+	EXPECT_EQ(0, wait_for_fds(last, self->client, fds, 3, 50, &w));
+	EXPECT_EQ(MQSHM_WAIT_FD, w.out_events);
+	EXPECT_EQ(0x5a, fds[1].revents);
+	ASSERT_EQ(0, push_message(&self->source));
+	EXPECT_EQ(0, wait_for_fds(last, self->client, fds, 3, 50, &w));
+	EXPECT_EQ(MQSHM_WAIT_FD | MQSHM_WAIT_READY, w.out_events);
+	ASSERT_EQ(1, read(p[0], &byte, 1));
+	EXPECT_EQ(0, wait_for_fds(last, self->client, fds, 3, 50, &w));
+	EXPECT_EQ(MQSHM_WAIT_READY, w.out_events);
+	last->known = 1;
+	EXPECT_EQ(-ETIMEDOUT, wait_for_fds(last, self->client, fds, 3, 50, &w));
+	/* what poll(2) tells though nobody asked for it */
+	close(p[0]);
+	EXPECT_EQ(0, wait_for_fds(last, self->client, fds + 2, 1, 50, &w));
+	EXPECT_EQ(MQSHM_WAIT_FD, w.out_events);
+	/* and of one that is not open */
+	EXPECT_EQ(0, wait_for_fds(last, self->client, fds + 1, 1, 50, &w));
+	EXPECT_EQ(MQSHM_WAIT_FD, w.out_events);
+	EXPECT_EQ(-EFAULT, wait_for_fds(last, self->client, (void *)8, 1, 50, &w));
+	close(p[1]);
+}
+
+/* The client's own descriptor is one like others. */
+TEST_F(wait_list, for_itself)
+{
+	struct pollfd self_fd = { .fd = self->client, .events = POLLIN };
+	struct mqshm_wait_port *last = &self->list[PORTS - 1];
+	struct mqshm_wait_args w;
+
+	EXPECT_EQ(-ETIMEDOUT, wait_for_fds(last, self->client, &self_fd, 1, 50, &w));
+	ASSERT_EQ(0, push_message(&self->source));
+	EXPECT_EQ(0, wait_for_fds(last, self->client, &self_fd, 1, 50, &w));
+	EXPECT_EQ(MQSHM_WAIT_FD | MQSHM_WAIT_READY, w.out_events);
+}
+
+static int pipe_ends[2];
+
+static void write_later(void *arg)
+{
+	usleep(30000);
+	must(write(pipe_ends[1], "", 1) == 1);
+}
+
+/* Asleep when it comes, to and fro. */
+TEST_F(wait_list, woken_by_a_descriptor)
+{
+	struct mqshm_wait_port *last = &self->list[PORTS - 1];
+	struct pollfd fd = { .events = POLLIN };
+	struct mqshm_wait_args w;
+	char byte;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe2(pipe_ends, O_CLOEXEC));
+	fd.fd = pipe_ends[0];
+	for (unsigned int i = 0; i < 10; i++) {
+		pid = spawn(write_later, NULL);
+		ASSERT_EQ(0, wait_for_fds(last, self->client, &fd, 1, PATIENCE_MS, &w));
+		ASSERT_EQ(MQSHM_WAIT_FD, w.out_events);
+		ASSERT_EQ(1, read(pipe_ends[0], &byte, 1));
+		ASSERT_EQ(0, reap_within(pid, 5000));
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -32,7 +32,7 @@ WRAPPED := memcpy memset $(addprefix __tsan_,read_range write_range \
 LDFLAGS_host_worker := -Wl,--wrap=pthread_create
 LDFLAGS_tsan := $(WRAPPED:%=-Wl,--wrap=%)
 
-KERNEL_SRC := $(wildcard $(KMOD)/*.c) $(addprefix $(H)/,arena.c sync.c gate.c task.c clone.c vfs.c check.c)
+KERNEL_SRC := $(wildcard $(KMOD)/*.c) $(addprefix $(H)/,arena.c sync.c gate.c task.c clone.c vfs.c fds.c check.c)
 USER_SRC := $(H)/sys.c $(H)/test.c $(H)/race.c
 STORM_SRC := $(addprefix $(H)/,storm_plan.c storm_edge.c storm_node.c)
 # for those that step through an operation

@@ -114,6 +114,20 @@ int host_arena_fd(void);
 unsigned int host_arena_report(void);
 
 int host_futex_wait(u32 *word, u32 value, u64 deadline_ns);
+/* The same, and until a descriptor is ready that the call sleeps for (fds.c). */
+int host_futex_poll(u32 *word, u32 value, u64 deadline_ns);
+
+/* What fget() gives for a descriptor of the program's own: no memory, but its number. */
+static inline struct file *host_own_file(unsigned int fd)
+{
+	return (struct file *)(uintptr_t)(fd + 1);
+}
+
+/* -1: it is a file. */
+static inline int host_own_fd(const struct file *file)
+{
+	return (uintptr_t)file <= HOST_FD_FIRST ? (int)(uintptr_t)file - 1 : -1;
+}
 void host_futex_wake(u32 *word, int n);
 
 #endif /* HOST_INTERNAL_H */

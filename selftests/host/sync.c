@@ -250,7 +250,7 @@ int host_wait_sleep(wait_queue_head_t *wq, u32 seq, u64 deadline_ns)
 	host_lock_rules("a wait");
 	host_doze(&wq->seq);
 	if (!host_doomed())
-		ret = host_futex_wait(&wq->seq, seq, deadline_ns);
+		ret = host_futex_poll(&wq->seq, seq, deadline_ns);
 	host_rouse();
 	if (host_doomed() || ret == -EINTR)
 		return -ERESTARTSYS;

@@ -67,6 +67,8 @@ static void file_free(struct kref *ref)
 
 void fput(struct file *file)
 {
+	if (host_own_fd(file) >= 0)
+		return;
 	kref_put(&file->ref, file_free);
 }
 
@@ -264,7 +266,7 @@ static __poll_t poll_file(struct file *file, __poll_t events, u64 deadline_ns)
 	int ret = 0;
 
 	for (;;) {
-		poll_table table = { .events = events };
+		poll_table table = { ._key = events };
 
 		mask = file->f_op->poll(file, &table) & (events | EPOLLERR | EPOLLHUP);
 		if (!mask && !ret && table.wq)

@@ -965,8 +965,10 @@ struct mqshm_kick_args {
 #define MQSHM_WAIT_CHANGED	(1U << 0)	/* gen differs */
 #define MQSHM_WAIT_READY	(1U << 1)	/* a port is ready */
 #define MQSHM_WAIT_LEASED	(1U << 2)	/* buffers were leased */
+#define MQSHM_WAIT_FD		(1U << 3)	/* a descriptor is ready: poll(2) says which */
 
 #define MQSHM_WAIT_PORTS_MAX	4096
+#define MQSHM_WAIT_FDS_MAX	1024
 
 /**
  * struct mqshm_wait_port - a port to wait for
@@ -981,7 +983,7 @@ struct mqshm_wait_port {
 
 /**
  * struct mqshm_wait_args - MQSHM_IOC_WAIT: give buffers back and sleep until a
- *	port is ready, or a pool has a free buffer
+ *	port or a descriptor is ready, or a pool has a free buffer
  * @size: of this struct
  * @flags: 0
  * @gen: gen word that the client knows
@@ -1001,6 +1003,9 @@ struct mqshm_wait_port {
  *	soon as there are any; meanwhile the client is in line for each
  * @out_leased: how many were, also on errors
  * @out_pool: their pool
+ * @fds: address of struct pollfd[@fds_count], as for poll(2), where nothing is written
+ * @fds_count: at most MQSHM_WAIT_FDS_MAX
+ * @reserved: 0
  *
  * Errors: ETIMEDOUT, EINTR, ENOENT (no such port or pool), EINVAL (as RETURN; then it
  * does not sleep), EBUSY (another call of this client waits for buffers), ENOMEM.
@@ -1022,6 +1027,9 @@ struct mqshm_wait_args {
 	__u32 pools;
 	__u32 out_leased;
 	__u32 out_pool;
+	__u64 fds;
+	__u32 fds_count;
+	__u32 reserved;
 };
 
 #define MQSHM_IOC_INFO			_IO(MQSHM_IOC_TYPE, 0x00)

@@ -77,6 +77,7 @@ struct file {
 	void *pages;
 };
 
+struct file *fget(unsigned int fd);
 void fput(struct file *file);
 struct file *shmem_file_setup(const char *name, off_t bytes, unsigned long flags);
 int vfs_fallocate(struct file *file, int mode, off_t offset, off_t bytes);
@@ -145,19 +146,42 @@ void unmap_mapping_range(struct address_space *mapping, off_t begin, off_t bytes
 
 /**
  * struct poll_table_struct - what a poller asks for, and where it will sleep
- * @events: asked for
+ * @_key: asked for
+ * @_qproc: NULL: it sleeps there already
  * @wq: where
  * @seq: of @wq, from before the look
  */
 typedef struct poll_table_struct {
-	__poll_t events;
+	__poll_t _key;
+	void *_qproc;
 	wait_queue_head_t *wq;
 	u32 seq;
 } poll_table;
 
+/**
+ * struct poll_wqueues - a call that sleeps for descriptors of the program's own (fds.c)
+ * @pt: for each of them
+ * @triggered: one was ready while it slept
+ * @error: never
+ * @fds: array[@n_fds] of them
+ * @n_fds: their number
+ */
+struct poll_wqueues {
+	poll_table pt;
+	int triggered;
+	int error;
+	struct pollfd fds[16];
+	unsigned int n_fds;
+};
+
+void poll_initwait(struct poll_wqueues *table);
+void poll_freewait(struct poll_wqueues *table);
+__poll_t vfs_poll(struct file *file, poll_table *table);
+
 void poll_wait(struct file *file, wait_queue_head_t *wq, poll_table *table);
 
-#define poll_requested_events(table)	((table)->events)
+#define poll_requested_events(table)	((table)->_key)
+#define demangle_poll(events)		((__poll_t)(events))
 #define EPOLLIN		((__poll_t)POLLIN)
 #define EPOLLOUT	((__poll_t)POLLOUT)
 #define EPOLLERR	((__poll_t)POLLERR)
