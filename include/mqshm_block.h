@@ -9,14 +9,15 @@
  *
  * A thread runs one block, by mqshm_instance_run(), or many, as one of a worker's.
  * Blocks are written the same way for both: a call that waits (mqshm_get_input(),
- * mqshm_produce_output(), mqshm_allocate_buffer(), mqshm_wait(), mqshm_buffer_alloc())
- * lets the thread's other blocks run meanwhile. What else sleeps (reading a pipe)
- * holds them up. Each of many has a stack of its own, which is smaller than a thread's.
+ * mqshm_produce_output(), mqshm_allocate_buffer(), mqshm_instance_poll(), mqshm_wait(),
+ * mqshm_buffer_alloc()) lets the thread's other blocks run meanwhile. What else sleeps
+ * (reading a pipe that is empty) holds them up. Each of many has a stack of its own, which is smaller than a thread's.
  */
 #ifndef MQSHM_BLOCK_H
 #define MQSHM_BLOCK_H
 
 #include <mqshm.h>
+#include <poll.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -188,6 +189,22 @@ size_t mqshm_input_size(struct mqshm_instance *in, size_t i); /* MT-Unsafe race:
 int mqshm_allocate_buffer(struct mqshm_instance *in, size_t bytes, struct mqshm_buffer *out); /* MT-Unsafe race:client */
 /* To every connection of output @i; waits for room and for a connection. */
 int mqshm_produce_output(struct mqshm_instance *in, size_t i, struct mqshm_buffer *buf); /* MT-Unsafe race:client */
+/**
+ * mqshm_instance_poll() - sleep until a descriptor or a port is ready
+ * @fds: array[@n_fds] as for poll(2), which sets revents: pipes, sockets, timers, pidfds;
+ *	a negative descriptor is passed over
+ * @ports: array[@n] of the block's ports, as for mqshm_wait(), any number; NULL with 0
+ * @deadline_ns: when to give up
+ *
+ * For a block that waits for what is no message. Descriptors should not block: another
+ * may have read meanwhile. Returns 1 if one of them is ready; 0 if something changed: a
+ * connection came or went, or the block is to end (mqshm_instance_stop_requested()).
+ * Errors: -ETIMEDOUT; -ECANCELED it was asked to stop; -EINVAL more descriptors, with
+ * those that its thread's other blocks wait for, than MQSHM_WAIT_FDS_MAX; -ENOMEM;
+ * -ESHUTDOWN.
+ */
+int mqshm_instance_poll(struct mqshm_instance *in, struct pollfd *fds, size_t n_fds,
+			struct mqshm_port *const *ports, size_t n, uint64_t deadline_ns); /* MT-Unsafe race:client */
 
 /**
  * struct mqshm_instance_stats - what a block did

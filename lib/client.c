@@ -176,6 +176,7 @@ static int client_setup(struct mqshm_client *c, const char *name,
 		r = mqshm_pool_query(c);
 	if (!r)
 		r = mqshm_client_sync(c);
+	c->changed = false;	/* that was the first look */
 	return r;
 }
 
@@ -296,6 +297,7 @@ static void rings_reap(struct mqshm_client *c)
 static int sync_all(struct mqshm_client *c)
 {
 	struct mqshm_client_sync_args args;
+	uint64_t changes = c->changes;
 	int error = 0;
 	uint32_t i;
 
@@ -314,6 +316,9 @@ static int sync_all(struct mqshm_client *c)
 	} while (args.out_more && !c->dead);
 	c->known_gen = args.out_gen;
 	rings_reap(c);
+	/* nothing came: somebody roused it, and means those who wait */
+	if (c->changes == changes)
+		client_changed(c);
 	return c->dead ? -ESHUTDOWN : error;
 }
 

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <mqshm.h>
+#include <poll.h>
 #include <signal.h>
 
 #include "clock.h"
@@ -25,6 +26,8 @@ struct ring;
  * @known: array[@n], or NULL: an input is ready only with more messages than these, or
  *	when there will be no more
  * @n: their number
+ * @fds: array[@n_fds]: or until one of these descriptors is, as poll(2) tells
+ * @n_fds: their number
  * @pools: bits of pools: or until there is a spare buffer of one of these
  * @deadline_ns: when it gives up
  */
@@ -32,6 +35,8 @@ struct client_wait {
 	struct mqshm_port *const *ports;
 	const uint32_t *known;
 	size_t n;
+	struct pollfd *fds;
+	size_t n_fds;
 	uint32_t pools;
 	uint64_t deadline_ns;
 };
@@ -230,6 +235,12 @@ static inline void client_turn(struct mqshm_client *c)
 
 /* mqshm_wait() for any number of ports, and no pools; @ready: bits of the first 64. */
 int mqshm_client_wait(struct mqshm_client *c, const struct client_wait *w, uint64_t *ready);
+/* Whether a descriptor is ready; then all of them say for what. */
+static inline bool client_fds_ready(const struct client_wait *w)
+{
+	return w->n_fds && poll(w->fds, w->n_fds, 0) > 0;
+}
+
 /*
  * Sleeps at most once, without following the gen word: 0 something may be there now,
  * or -ETIMEDOUT, -EINTR, -ESHUTDOWN.

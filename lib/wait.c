@@ -128,6 +128,8 @@ static int doze(struct mqshm_client *c, const struct client_wait *w)
 	args->gen = c->known_gen;
 	args->deadline_ns = clock_kernel_deadline(w->deadline_ns);
 	args->pools = w->pools;
+	args->fds = (uintptr_t)w->fds;
+	args->fds_count = (uint32_t)w->n_fds;
 	r = wait_fill(c, w, args);
 	if (r)
 		return r;
@@ -149,7 +151,7 @@ static int wait_ready(struct mqshm_client *c, const struct client_wait *w, uint6
 		r = client_check(c);
 		if (r)
 			return r;
-		r = ports_ready(w, ready);
+		r = client_fds_ready(w) | ports_ready(w, ready);
 		if (c->dead)
 			return -ESHUTDOWN;
 		if (r)
@@ -228,7 +230,7 @@ int mqshm_client_wait(struct mqshm_client *c, const struct client_wait *w, uint6
 		return r;
 	r = client_check(c);
 	if (!r)
-		r = ports_ready(w, ready);
+		r = client_fds_ready(w) | ports_ready(w, ready);
 	client_leave(c);
 	return r;
 }

@@ -314,11 +314,13 @@ bool mqshm_instance_stop_requested(const struct mqshm_instance *in)
 	return mqshm_instance_cancelled(in) || __atomic_load_n(&in->end, __ATOMIC_ACQUIRE);
 }
 
-/* No call to the kernel: a source sleeps in the library only where it is not to end. */
+/* Roused, since it may be about to sleep, or sleep, for a descriptor. */
 void mqshm_instance_request_end(struct mqshm_instance *in)
 {
-	if (!in->n_inputs)
-		__atomic_store_n(&in->end, true, __ATOMIC_RELEASE);
+	if (in->n_inputs || in->forks != mqshm_client_forks)
+		return;
+	__atomic_store_n(&in->end, true, __ATOMIC_RELEASE);
+	mqshm_client_rouse(in->client);
 }
 
 /*

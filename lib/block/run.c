@@ -21,7 +21,8 @@ size_t mqshm_input_size(struct mqshm_instance *in, size_t i)
 	return i < in->n_inputs ? mqshm_port_input_size(in->inputs[i]) : 0;
 }
 
-int mqshm_instance_wait_for(struct mqshm_instance *in, const struct client_wait *w)
+/* 1 something is ready, 0 something changed, -ECANCELED, or -errno. */
+static int instance_sleep(struct mqshm_instance *in, const struct client_wait *w)
 {
 	uint64_t ready;
 	int r;
@@ -33,9 +34,18 @@ int mqshm_instance_wait_for(struct mqshm_instance *in, const struct client_wait 
 	r = mqshm_client_wait(in->client, w, &ready);
 	mqshm_stats_wait_end(in);
 	control_check(in);
-	if (r >= 0 || r == -EINTR)
-		return mqshm_instance_cancelled(in) ? -ECANCELED : 0;
-	return r;
+	if (r < 0 && r != -EINTR)
+		return r;
+	if (mqshm_instance_cancelled(in))
+		return -ECANCELED;
+	return r > 0;
+}
+
+int mqshm_instance_wait_for(struct mqshm_instance *in, const struct client_wait *w)
+{
+	int r = instance_sleep(in, w);
+
+	return r < 0 ? r : 0;
 }
 
 int mqshm_instance_wait(struct mqshm_instance *in, struct mqshm_port *const *ports,
@@ -63,6 +73,20 @@ int mqshm_get_input(struct mqshm_instance *in, size_t i, uint64_t deadline_ns,
 		if (r)
 			return r;
 	}
+}
+
+int mqshm_instance_poll(struct mqshm_instance *in, struct pollfd *fds, size_t n_fds,
+			struct mqshm_port *const *ports, size_t n, uint64_t deadline_ns)
+{
+	struct client_wait w = {
+		.ports = ports, .n = n, .fds = fds, .n_fds = n_fds,
+		.deadline_ns = deadline_ns,
+	};
+	size_t i;
+
+	for (i = 0; i < n_fds; i++)
+		fds[i].revents = 0;
+	return instance_sleep(in, &w);
 }
 
 int mqshm_allocate_buffer(struct mqshm_instance *in, size_t bytes, struct mqshm_buffer *out)

@@ -44,6 +44,9 @@ struct task {
  * @known: array with room for @room: messages known of each
  * @room: enough for the ports of all tasks that wait
  * @n_ports: those of all tasks that wait
+ * @fds: array with room for @fds_room: descriptors that it sleeps for as well
+ * @fds_room: enough for those of all tasks that wait
+ * @n_fds: those of all tasks that wait
  * @busy: steps since the thread has slept
  * @error: why the thread could not sleep, for all who wait
  */
@@ -58,6 +61,9 @@ struct scheduler {
 	uint32_t *known;
 	size_t room;
 	size_t n_ports;
+	struct pollfd *fds;
+	size_t fds_room;
+	size_t n_fds;
 	unsigned int busy;
 	int error;
 };
@@ -86,21 +92,45 @@ static int ports_reserve(struct scheduler *s, size_t n)
 	return 0;
 }
 
+static int fds_reserve(struct scheduler *s, size_t n)
+{
+	size_t room = 2 * (s->n_fds + n);
+	struct pollfd *fds;
+
+	/* one block too many shall not be in the way of the others' sleep */
+	if (n > MQSHM_WAIT_FDS_MAX - s->n_fds)
+		return -EINVAL;
+	if (s->n_fds + n <= s->fds_room)
+		return 0;
+	fds = realloc(s->fds, room * sizeof(*fds));
+	if (!fds)
+		return -ENOMEM;
+	s->fds = fds;
+	s->fds_room = room;
+	return 0;
+}
+
 static int turns_wait(struct client_turns *turns, const struct client_wait *w)
 {
 	struct scheduler *s = (struct scheduler *)turns;
 	struct task *task = s->current;
+	int r;
 
 	if (task->changes != s->client->changes) {
 		task->changes = s->client->changes;
 		return 0;
 	}
-	if (ports_reserve(s, w->n))
-		return -ENOMEM;
+	r = ports_reserve(s, w->n);
+	if (!r)
+		r = fds_reserve(s, w->n_fds);
+	if (r)
+		return r;
 	s->n_ports += w->n;
+	s->n_fds += w->n_fds;
 	task->waits = w;
 	mqshm_fiber_leave(task->fiber);
 	s->n_ports -= w->n;
+	s->n_fds -= w->n_fds;
 	return task->result;
 }
 
@@ -142,7 +172,7 @@ static bool wait_over(struct scheduler *s, struct task *task)
 		return true;
 	task->result = client_check(c);
 	if (!task->result && !wait_ready(w) && !wait_spare(c, w->pools) &&
-	    task->changes == c->changes)
+	    !client_fds_ready(w) && task->changes == c->changes)
 		task->result = -EAGAIN;
 	client_leave(c);
 	if (task->result == -EAGAIN && w->deadline_ns != MQSHM_FOREVER &&
@@ -190,7 +220,8 @@ static bool round_run(struct scheduler *s)
 static void sleep_for_all(struct scheduler *s)
 {
 	struct client_wait all = {
-		.ports = s->ports, .known = s->known, .deadline_ns = MQSHM_FOREVER,
+		.ports = s->ports, .known = s->known, .fds = s->fds,
+		.deadline_ns = MQSHM_FOREVER,
 	};
 	const struct client_wait *w;
 	struct task *task;
@@ -202,6 +233,8 @@ static void sleep_for_all(struct scheduler *s)
 			s->ports[all.n] = w->ports[i];
 			s->known[all.n++] = w->known ? w->known[i] : 0;
 		}
+		for (i = 0; i < w->n_fds; i++)
+			s->fds[all.n_fds++] = w->fds[i];
 		all.pools |= w->pools;
 		if (w->deadline_ns < all.deadline_ns)
 			all.deadline_ns = w->deadline_ns;
@@ -296,5 +329,6 @@ void mqshm_scheduler_free(struct scheduler *s)
 	s->client->turns = NULL;
 	free(s->ports);
 	free(s->known);
+	free(s->fds);
 	free(s);
 }

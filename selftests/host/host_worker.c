@@ -299,6 +299,62 @@ static enum mqshm_result busy_work(struct mqshm_instance *in)
 	return MQSHM_OK;
 }
 
+/* -- blocks that wait for descriptors -------------------------------------------------- */
+
+static int pipes[2][2];
+
+static int reader_init(struct mqshm_instance *in)
+{
+	struct state *s = mqshm_instance_state(in);
+	int r = mqshm_instance_integer(in, "n", 0, 1, &s->n);
+
+	return r ? r : mqshm_instance_add_output(in, "out", MQSHM_PORT_OPTIONAL);
+}
+
+/* A message for each byte of a pipe. */
+static enum mqshm_result reader_work(struct mqshm_instance *in)
+{
+	struct state *s = mqshm_instance_state(in);
+	struct pollfd fd = { .fd = pipes[s->n][0], .events = POLLIN };
+	struct mqshm_buffer buf;
+	struct stamp *stamp;
+	char byte;
+	int r = mqshm_instance_poll(in, &fd, 1, NULL, 0, MQSHM_FOREVER);
+
+	if (r < 1)
+		return !r || r == -ECANCELED ? MQSHM_OK : failed(in, r);
+	if (!fd.revents)
+		return failed(in, -EPROTO);
+	if (read(fd.fd, &byte, 1) < 1)
+		return MQSHM_DONE;
+	r = mqshm_allocate_buffer(in, sizeof(*stamp), &buf);
+	if (r)
+		return failed(in, r);
+	stamp = mqshm_buffer_data(mqshm_instance_client(in), &buf);
+	stamp->source = 0;
+	stamp->sequence = s->done++;
+	stamp->sum = stamp_sum(stamp);
+	r = mqshm_produce_output(in, 0, &buf);
+	return r ? failed(in, r) : MQSHM_OK;
+}
+
+/* A byte for each message; meanwhile another pipe is to be quiet. */
+static enum mqshm_result writer_work(struct mqshm_instance *in)
+{
+	struct mqshm_port *port = mqshm_instance_input(in, 0);
+	struct pollfd fds[] = { { .fd = -1 }, { .fd = pipes[0][0], .events = POLLIN } };
+	struct mqshm_buffer buf;
+	int r = mqshm_get_input(in, 0, MQSHM_NO_WAIT, &buf);
+
+	if (r == -EAGAIN)
+		r = mqshm_instance_poll(in, fds, 2, &port, 1, MQSHM_FOREVER);
+	else if (!r && write(pipes[1][1], "", 1) == 1)
+		mqshm_buffer_release(mqshm_instance_client(in), &buf);
+	if (r == -ENODATA)
+		close(pipes[1][1]);
+	return r == -ENODATA ? MQSHM_DONE : r >= 0 || r == -ECANCELED ? MQSHM_OK : failed(in, r);
+}
+
 static int deep(int n)
 {
 	volatile char room[1024];
@@ -332,6 +388,8 @@ TYPE(join, "Join", sink_init, join_work, .trigger = MQSHM_TRIGGER_ALL);
 TYPE(ticker, "Ticker", ticker_init, ticker_work);
 TYPE(patient, "Patient", patient_init, patient_work, .trigger = MQSHM_TRIGGER_FREE);
 TYPE(busy, "Busy", busy_init, busy_work, .trigger = MQSHM_TRIGGER_FREE);
+TYPE(reader, "Reader", reader_init, reader_work);
+TYPE(writer, "Writer", sink_init, writer_work, .trigger = MQSHM_TRIGGER_FREE);
 TYPE(broken, "Broken", busy_init, broken_work, .trigger = MQSHM_TRIGGER_FREE);
 
 /* -- graphs ------------------------------------------------------------------------- */
@@ -672,6 +730,35 @@ static void shortage(uint64_t messages)
 	graph_end("who waits for a buffer sleeps, also beside others", good);
 }
 
+/* A quiet pipe on a thread holds nobody up, another is a way from block to block. */
+static void descriptors(uint64_t messages)
+{
+	size_t ended = 0;
+	bool good;
+
+	test_check(pipe(pipes[0]), "pipe");
+	test_check(pipe(pipes[1]), "pipe");
+	graph_begin(64, 1);
+	add(&reader, "quiet", 0, 1);
+	add(&reader, "reader", 1, 1);
+	add(&sink, "sink", 0, 1);
+	connect("reader", "sink");
+	add(&writer, "writer", 0, 1);
+	add(&source, "source", messages, 1);
+	connect("source", "writer");
+	while (ended < 4)
+		mqshm_worker_wait(w, &ended, MQSHM_FOREVER);
+	good = seen[0].messages == messages && !seen[0].bad && block("quiet")->running;
+	good = comes_to_rest() && good;
+	test_check(write(pipes[0][1], "", 1) == 1 ? 0 : -EIO, "write");
+	close(pipes[0][1]);
+	mqshm_worker_wait(w, NULL, MQSHM_FOREVER);
+	good = good && block("quiet")->stats.buffers_out + block("quiet")->stats.discarded == 1;
+	close(pipes[0][0]);
+	close(pipes[1][0]);
+	graph_end("blocks that wait for descriptors", good && !blocks_not(MQSHM_DONE));
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t messages = argc > 1 ? strtoull(argv[1], NULL, 0) : 20000;
@@ -688,6 +775,7 @@ int main(int argc, char **argv)
 	ends(messages);
 	threads_chosen();
 	rest();
+	descriptors(messages / 4);
 	shortage(messages / 10);
 	test_ok(host_stop() == 0, "nothing of the module is left");
 	return test_end();
