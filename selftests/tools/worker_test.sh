@@ -57,11 +57,15 @@ same '[["a","d"],["b","c"]]' "$(mqtool list --json |
 	jq -c '[.blocks | group_by(.client)[] | map(.name) | sort] | sort')" 'blocks by client'
 same '["many","many"]' "$(numbers '[.clients[].name]')" 'names of clients'
 
-test_case 'a graph at rest does not wake up'
 calls() { numbers '[.clients[] | .ioctls, .sleeps]'; }
-after=$(calls) i=0
-while before=$after && sleep 1 && after=$(calls) && [ "$before" != "$after" ] && [ $i -lt 20 ]; do i=$((i + 1)); done
-same "$before" "$after" 'calls and sleeps of its clients'
+# rests WHAT: no call is made and no sleep ends for a second, at last
+rests() {
+	after=$(calls) i=0
+	while before=$after && sleep 1 && after=$(calls) && [ "$before" != "$after" ] && [ $i -lt 20 ]; do i=$((i + 1)); done
+	same "$before" "$after" "$1"
+}
+test_case 'a graph at rest does not wake up'
+rests 'calls and sleeps of its clients'
 
 test_case 'what its blocks wait for is told'
 same '["a","b","c","d"]' "$(numbers '[.blocks[] | select(.stats.work_count == 0 and .stats.work_ns == 0 and
@@ -73,6 +77,29 @@ same '["a","b","d"]' "$(numbers '[.blocks[].name] | sort')" 'blocks'
 kill -TERM $worker
 wait $worker || wrong "status $?"
 same 4 "$(grep -c ': stopped;' words)" 'blocks that say that they were stopped'
+
+test_case 'a pipe and a command that are quiet do not hold up the blocks of their thread'
+mkfifo quiet command full
+# a pipe that nobody empties: opened to read and write, so that nothing waits
+exec 3<> quiet 4<> full
+rm -f out
+mqtool worker --block FileSource --name idle --param filename=quiet --block FileSink --name heard --param filename=heard \
+	--block Exec --name cmd --param command='cat command -' --block FileSource --name feed --param filename=/dev/zero \
+	--block FileSink --name stuck --param filename=full --block FileSource --name src --param filename=in \
+	--param bytes=1000 --block FileSink --name snk --param filename=out > words 2>&1 &
+worker=$!
+until_true there 7
+for ends in 'idle heard' 'feed stuck' 'src snk'; do
+	mqtool connect --from "${ends% *}" --to "${ends#* }" > /dev/null || wrong "$ends: not connected"
+done
+until_true cmp -s in out
+until_true there 5
+rests 'calls and sleeps of its clients'
+echo loud >&3
+until_true grep -q loud heard
+kill -TERM $worker
+wait $worker || wrong "status $?: $(cat words)"
+exec 3>&- 4>&-
 
 test_case 'a name that is taken: nothing is left, and nothing has begun'
 echo precious > out

@@ -12,10 +12,6 @@
 
 #include "blocks.h"
 
-/* A client that makes no call for 5 s is shown as stalled; one that waits for its command is not. */
-#define LOOK_MS 2000
-/* With input in hand it cannot sleep for the graph: then it sees so soon that it shall stop. */
-#define LOOK_BUSY_MS 100
 /* What the command has to end after SIGTERM. */
 #define GRACE_MS 1000
 
@@ -253,29 +249,23 @@ static int drain(struct mqshm_instance *in, struct exec *e)
 /* Until the command or the graph can go on. */
 static int exec_sleep(struct mqshm_instance *in, const struct exec *e)
 {
-	struct mqshm_client *c = mqshm_instance_client(in);
-	bool busy = e->buf.number != MQSHM_NO_BUFFER;
+	bool busy = e->buf.number != MQSHM_NO_BUFFER, full = e->from >= 0 && !output_open(in);
 	struct pollfd fds[] = {
 		{ .fd = busy ? e->to : -1, .events = POLLOUT },
-		{ .fd = e->from, .events = POLLIN },
+		{ .fd = full ? -1 : e->from, .events = POLLIN },
 		{ .fd = e->from < 0 ? e->pidfd : -1, .events = POLLIN },
-		{ .fd = mqshm_client_fd(c), .events = busy ? 0 : POLLIN },
 	};
+	struct mqshm_port *ports[2];
+	size_t n = 0;
+	int r;
 
-	if (e->from >= 0 && !output_open(in)) {
-		fds[1].fd = -1;
-		/* without a connection there would be room */
-		if (mqshm_port_connections(mqshm_instance_output(in, 0)))
-			fds[3].events |= POLLOUT;
-	}
-	/* blocks of the same thread have a turn: they may feed it, or read what it makes */
-	mqshm_wait(c, NULL, 0, mqshm_now_ns(), NULL);
-	/* about to sleep outside the library: nothing is kept from the others */
-	if (mqshm_client_flush(c) || mqshm_client_update(c))
-		return 0;
-	if (poll(fds, 4, busy ? LOOK_BUSY_MS : LOOK_MS) < 0 && errno != EINTR)
-		return -errno;
-	return mqshm_client_update(c) == -ESHUTDOWN ? -ESHUTDOWN : 0;
+	if (e->input && !busy && !e->input_ended)
+		ports[n++] = mqshm_instance_input(in, 0);
+	/* for room, or for a connection, of which every wait tells */
+	if (full && mqshm_port_connections(mqshm_instance_output(in, 0)))
+		ports[n++] = mqshm_instance_output(in, 0);
+	r = mqshm_instance_poll(in, fds, sizeof(fds) / sizeof(*fds), ports, n, MQSHM_FOREVER);
+	return r < 0 ? r : 0;
 }
 
 static int turn(struct mqshm_instance *in, struct exec *e)

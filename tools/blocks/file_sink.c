@@ -10,8 +10,8 @@
 
 #include "blocks.h"
 
-/* How soon a sink that waits for a pipe sees that it shall stop. */
-#define LOOK_MS 100
+/* How soon it sees that somebody has opened its pipe. */
+#define LOOK_NS 100000000
 
 /**
  * struct file_sink - state of a FileSink
@@ -77,14 +77,6 @@ static int sink_start(struct mqshm_instance *in)
 	return 0;
 }
 
-/* Asks the kernel's gen word too, since this loop does not push or pop. 0: go on. */
-static int stopping(struct mqshm_instance *in)
-{
-	if (mqshm_client_update(mqshm_instance_client(in)) == -ESHUTDOWN)
-		return -ESHUTDOWN;
-	return mqshm_instance_stop_requested(in) ? -ECANCELED : 0;
-}
-
 /* A pipe can be opened for writing only once somebody reads it; nothing tells when. */
 static int sink_reopen(struct mqshm_instance *in, struct file_sink *s)
 {
@@ -96,10 +88,9 @@ static int sink_reopen(struct mqshm_instance *in, struct file_sink *s)
 		if (s->fd < 0 && errno != ENXIO && errno != EINTR)
 			return sink_fail(in, -errno);
 		if (s->fd < 0) {
-			error = stopping(in);
+			error = block_sleep(in, mqshm_now_ns() + LOOK_NS);
 			if (error)
 				return error;
-			poll(NULL, 0, LOOK_MS);
 		}
 	}
 	return 0;
@@ -108,11 +99,11 @@ static int sink_reopen(struct mqshm_instance *in, struct file_sink *s)
 static int wait_writable(struct mqshm_instance *in, const struct file_sink *s)
 {
 	struct pollfd fd = { .fd = s->fd, .events = POLLOUT };
-	int error = 0;
+	int r = 0;
 
-	while (!error && poll(&fd, 1, LOOK_MS) <= 0)
-		error = stopping(in);
-	return error;
+	while (!r)
+		r = mqshm_instance_poll(in, &fd, 1, NULL, 0, MQSHM_FOREVER);
+	return r < 0 ? r : 0;
 }
 
 static int sink_write(struct mqshm_instance *in, const struct file_sink *s, const uint8_t *p,

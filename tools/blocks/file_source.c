@@ -9,9 +9,6 @@
 
 #include "blocks.h"
 
-/* A client that makes no call for 5 s is shown as stalled; one that waits for its file is not. */
-#define LOOK_MS 2000
-
 /**
  * struct file_source - state of a FileSource
  * @fd: file, or a duplicate of stdin
@@ -50,25 +47,15 @@ static int source_initialize(struct mqshm_instance *in)
 	return error ? error : block_bytes(in, &s->bytes);
 }
 
-/* Waits until there is something to read, without a buffer in hand. False: look again. */
-static bool readable(struct mqshm_instance *in, const struct file_source *s)
+/* Waits until there is something to read, without a buffer in hand; 0, or -errno. */
+static int wait_for_data(struct mqshm_instance *in, const struct file_source *s)
 {
-	struct mqshm_client *c = mqshm_instance_client(in);
-	struct pollfd fds[] = {
-		{ .fd = s->fd, .events = POLLIN },
-		{ .fd = mqshm_client_fd(c), .events = POLLIN },
-	};
+	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
+	int r = 0;
 
-	if (s->is_file || poll(fds, 1, 0) == 1)
-		return true;
-	/* about to sleep outside the library: nothing is kept from the others */
-	if (mqshm_client_flush(c) || mqshm_client_update(c))
-		return false;
-	if (poll(fds, 2, LOOK_MS) < 0)
-		return false;
-	if (fds[1].revents)
-		mqshm_client_update(c);
-	return fds[0].revents;
+	while (!r && !s->is_file && !mqshm_instance_stop_requested(in))
+		r = mqshm_instance_poll(in, &pfd, 1, NULL, 0, MQSHM_FOREVER);
+	return r < 0 ? r : 0;
 }
 
 static int read_some(struct mqshm_instance *in, struct file_source *s, struct mqshm_buffer *buf,
@@ -99,11 +86,12 @@ static enum mqshm_result source_work(struct mqshm_instance *in)
 	struct file_source *s = mqshm_instance_state(in);
 	struct mqshm_buffer buf;
 	bool ended = false;
-	int error;
+	int error = wait_for_data(in, s);
 
-	if (!readable(in, s))
+	if (!error && mqshm_instance_stop_requested(in))
 		return MQSHM_OK;
-	error = read_some(in, s, &buf, &ended);
+	if (!error)
+		error = read_some(in, s, &buf, &ended);
 	if (ended)
 		return MQSHM_DONE;
 	if (!error) {
