@@ -199,6 +199,26 @@ static int ports_sort(struct mqshm_instance *in)
 
 /* -- making and freeing --------------------------------------------------------- */
 
+/* Says which limit it is that the block would pass. */
+static int no_place(struct mqshm_instance *in)
+{
+	struct mqshm_snapshot *snap = NULL;
+	struct mqshm_limits limits = { 0 };
+	struct mqshm_runtime *rt;
+
+	if (!mqshm_runtime_open(in->client->name, &rt)) {
+		if (!mqshm_runtime_snapshot(rt, &snap) && snap->n_runtimes)
+			limits = snap->runtimes[0].limits;
+		mqshm_snapshot_free(snap);
+		mqshm_runtime_close(rt);
+	}
+	if (in->n_specs > limits.ports)
+		return mqshm_instance_fail(in, -ENOSPC, "it would have %zu ports, and a block of this runtime takes %u",
+					   in->n_specs, limits.ports);
+	return mqshm_instance_fail(in, -ENOSPC, "the runtime takes %u blocks, and has them",
+				   limits.blocks);
+}
+
 static int instance_register(struct mqshm_instance *in)
 {
 	int r = mqshm_block_create(in->client, in->name, in->ops->type, in->ops->class_,
@@ -208,7 +228,7 @@ static int instance_register(struct mqshm_instance *in)
 		return mqshm_instance_fail(in, r, "a block named %s is there already",
 					   in->name);
 	if (r == -ENOSPC)
-		return mqshm_instance_fail(in, r, "the runtime takes no more blocks, or not with so many ports");
+		return no_place(in);
 	if (r == -EINVAL)
 		return mqshm_instance_fail(in, r, "%s: a name has 1 to %d bytes and no ':', and port names differ",
 					   in->name, MQSHM_BLOCK_NAME_LEN - 1);

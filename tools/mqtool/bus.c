@@ -232,14 +232,15 @@ static int sub_fail(const struct bus_options *o, const char *runtime, const char
 {
 	switch (error) {
 	case -ENOSPC:
-		return fail("runtime", runtime, "it has all the subscribers that it takes");
+		return fail("runtime", runtime, "its bus has as many subscribers as the module allows: "
+			    "its parameter max_subscribers");
 	case -EDQUOT:
 		return fail("runtime", runtime, "a queue of that many messages is more memory than "
 			    "you may have: take a smaller --depth");
 	case -EINVAL:
 		return o->depth > MQSHM_BUS_DEPTH_DEFAULT ?
-		       fail("depth", NULL, "%llu messages are more than the module's limit",
-			    (unsigned long long)o->depth) :
+		       fail("depth", NULL, "%llu messages are more than the module's limit: its "
+			    "parameter max_bus_depth", (unsigned long long)o->depth) :
 		       fail("topic", topic, "it may have no control characters");
 	default:
 		return runtime_fail(runtime, error);

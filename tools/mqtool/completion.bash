@@ -72,7 +72,7 @@ _mqtool_value() {
 	--restart) _mqtool_reply "no on-failure always" ;;
 	--policy) _mqtool_reply "block drop-newest drop-oldest" ;;
 	--log | --output) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-	--name | --param | --process | --size | --count | --timeout | --interval | --pool | --mode) ;;
+	--name | --param | --process | --size | --count | --timeout | --interval | --pool | --mode | --limit) ;;
 	*) return 1 ;;
 	esac
 }

@@ -93,8 +93,7 @@ static int do_connect(struct mqshm_manager *m, const char *name, const struct co
 	case -EEXIST:
 		return fail("connection", o->from, "it is connected to %s already", o->to);
 	case -ENOSPC:
-		return fail("connection", o->from, "runtime %s has all the connections that it takes",
-			    name);
+		return limit_reached("connection", o->from, name, "connections");
 	default:
 		return fail_errno("connection", o->from, error);
 	}

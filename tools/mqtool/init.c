@@ -11,7 +11,7 @@
  * struct init_options - the command line
  * @name: --name
  * @pools: array[@n_pools] of --pool
- * @runtime: mode, group and lifetime
+ * @runtime: mode, group, limits and lifetime
  */
 struct init_options {
 	const char *name;
@@ -55,6 +55,7 @@ static uint32_t parse_mode(const char *arg, struct argp_state *state)
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct init_options *o = state->input;
+	const char *wrong;
 
 	switch (key) {
 	case 'n':
@@ -71,6 +72,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'g':
 		o->runtime.group = arg;
+		return 0;
+	case 'l':
+		wrong = limit_parse(arg, &o->runtime.limits);
+		if (wrong)
+			argp_error(state, "--limit %s: %s", arg, wrong);
 		return 0;
 	case 'e':
 		o->runtime.persistent = false;
@@ -90,7 +96,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static int create(const struct init_options *o, struct mqshm_runtime **rt)
+static int create(struct init_options *o, struct mqshm_runtime **rt)
 {
 	int error = mqshm_runtime_create(o->name, &o->runtime, rt);
 
@@ -106,9 +112,12 @@ static int create(const struct init_options *o, struct mqshm_runtime **rt)
 		if (o->runtime.group)
 			return fail("group", o->runtime.group, "there is no such group");
 		return runtime_fail(o->name, error);
+	case -EINVAL:
+		/* its name was looked at */
+		return limits_refused(o->name, &o->runtime.limits);
 	case -EDQUOT:
-		return fail("runtime", o->name, "you have as many runtimes as a user may have; "
-			    "mqtool list shows them");
+		return fail("runtime", o->name, "you have as many runtimes as a user may have (the "
+			    "module's parameter user_runtimes); mqtool list shows them");
 	default:
 		return runtime_fail(o->name, error);
 	}
@@ -182,6 +191,9 @@ int command_init(int argc, char **argv)
 		{ "mode", 'm', "OCTAL", 0, "Permissions: read lists, write changes the graph, "
 		  "execute joins (default 0700)", 0 },
 		{ "group", 'g', "GROUP", 0, "Group that the mode means (default: yours)", 0 },
+		{ "limit", 'l', "KEY=NUMBER", 0, "Most that it takes: clients (128), blocks (256), "
+		  "ports of a block (32), connections (512), pools (16), buffers of all pools "
+		  "(65536). Repeatable", 0 },
 		{ "ephemeral", 'e', NULL, 0, "The runtime goes with its last client. The command "
 		  "stays until then, since it would go at once; Ctrl-C ends the command", 0 },
 		{ 0 }

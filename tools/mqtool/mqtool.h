@@ -153,6 +153,15 @@ char *graph_connection_to(const struct mqshm_snapshot *snap,
 /* "12345 src1_proc, ...", at most eight clients; to be freed. */
 char *graph_clients(const struct mqshm_snapshot *snap);
 
+/* -- limits.c: limits of a runtime ----------------------------------------------- */
+
+/* "blocks=1000"; NULL, or what is wrong. */
+const char *limit_parse(const char *s, struct mqshm_limits *out);
+/* The module does not allow a runtime with these. EXIT_FAILED. */
+int limits_refused(const char *runtime, struct mqshm_limits *wanted);
+/* An object has no place in a runtime that has as many as it takes; @key names the limit. EXIT_FAILED. */
+int limit_reached(const char *kind, const char *name, const char *runtime, const char *key);
+
 /* -- pool.c ------------------------------------------------------------------------- */
 
 /**

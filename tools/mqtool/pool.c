@@ -60,6 +60,27 @@ const char *pool_parse(const char *s, struct pool_request *out)
 	return wrong;
 }
 
+/* Says which limit of the runtime it is that the pool would pass. */
+static int no_place(struct mqshm_runtime *rt, const struct pool_request *pool)
+{
+	struct mqshm_snapshot *snap;
+	const struct mqshm_runtime_record *r;
+	int error = mqshm_runtime_snapshot(rt, &snap);
+
+	if (error)
+		return fail_errno("pool", pool->name, error);
+	r = &snap->runtimes[0];
+	if (r->pools >= r->limits.pools)
+		error = limit_reached("pool", pool->name, r->name, "pools");
+	else
+		error = fail("pool", pool->name, "runtime %s takes %u buffers and has %u, so that there "
+			     "is no place for %u; a limit is set when a runtime is made: mqtool init "
+			     "--limit buffers=%u", r->name, r->limits.buffers, r->buffers,
+			     pool->buffers, r->buffers + pool->buffers);
+	mqshm_snapshot_free(snap);
+	return error;
+}
+
 int pool_make(struct mqshm_runtime *rt, const struct pool_request *pool)
 {
 	int error = mqshm_pool_create(rt, pool->name, pool->buffer_bytes, pool->buffers);
@@ -72,11 +93,10 @@ int pool_make(struct mqshm_runtime *rt, const struct pool_request *pool)
 		return fail("pool", pool->name, "there is one of that name; take another: "
 			    "NAME=SIZE:COUNT, or --name");
 	case -ENOSPC:
-		return fail("pool", pool->name, "the runtime does not take that many pools or "
-			    "buffers; its limits: mqtool list --json");
+		return no_place(rt, pool);
 	case -EDQUOT:
 		return fail("pool", pool->name, "that is more memory than a user may have in "
-			    "pools (the module's parameters set the limit)");
+			    "pools (the module's parameter user_mbytes)");
 	case -ENOMEM:
 		bytes = show_bytes((uint64_t)pool->buffer_bytes * pool->buffers);
 		fail("pool", pool->name, "there are no %s of memory left to reserve", bytes);

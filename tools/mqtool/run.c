@@ -134,8 +134,8 @@ static int block_failed(const struct spec_block *b, const struct mqshm_process_i
 	return fail("block", b->name, "it does not start, for the reason above");
 }
 
-static int connection_failed(const struct spec_connection *c, const struct mqshm_snapshot *snap,
-			     int error)
+static int connection_failed(const struct spec_connection *c, const char *runtime,
+			     const struct mqshm_snapshot *snap, int error)
 {
 	/* says itself which end is wrong */
 	if (snap && (error == -ENOENT || error == -EINVAL) &&
@@ -145,11 +145,12 @@ static int connection_failed(const struct spec_connection *c, const struct mqshm
 	if (error == -EEXIST)
 		return fail("connection", c->from, "it is connected to %s already", c->to);
 	if (error == -ENOSPC)
-		return fail("connection", c->from, "the runtime has all the connections that it takes");
+		return limit_reached("connection", c->from, runtime, "connections");
 	return fail_errno("connection", c->from, error);
 }
 
-static int start_failed(const struct spec *s, struct mqshm_graph_fault *fault, int error)
+static int start_failed(const struct spec *s, const char *runtime,
+			struct mqshm_graph_fault *fault, int error)
 {
 	int status;
 
@@ -160,7 +161,8 @@ static int start_failed(const struct spec *s, struct mqshm_graph_fault *fault, i
 		break;
 	case MQSHM_GRAPH_CONNECTION:
 		fail_place(s->file, s->connections[fault->index].line);
-		status = connection_failed(&s->connections[fault->index], fault->snapshot, error);
+		status = connection_failed(&s->connections[fault->index], runtime,
+					   fault->snapshot, error);
 		break;
 	default:
 		status = fail_errno("graph", NULL, error);
@@ -181,7 +183,7 @@ static int run(const struct spec *s, const char *runtime, const struct mqshm_gra
 		return runtime_fail(runtime, error);
 	supervise_hold_signals();
 	error = mqshm_manager_start_graph(m, graph, &fault);
-	status = error ? start_failed(s, &fault, error) : supervise(m);
+	status = error ? start_failed(s, runtime, &fault, error) : supervise(m);
 	mqshm_manager_close(m);
 	return status;
 }

@@ -88,8 +88,7 @@ int runtime_fail(const char *name, int error)
 		return fail("runtime", name, "this cannot be a name: 1 to %d bytes, or USER/NAME",
 			    MQSHM_RUNTIME_NAME_LEN - 1);
 	case -ENOSPC:
-		return fail("runtime", name, "it has all the clients that it takes; "
-			    "mqtool list --runtime %s shows them", name);
+		return limit_reached("runtime", name, name, "clients");
 	default:
 		return fail_errno("runtime", name, error);
 	}

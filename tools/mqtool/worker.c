@@ -69,9 +69,6 @@ int block_start_failed(const char *runtime, const char *name, int error, char *s
 		     "name, or stop it: mqtool stop --block %s", runtime, name);
 	else if (sentence)
 		fail("block", name, "%s", sentence);
-	else if (error == -ENOSPC)
-		fail("block", name, "runtime %s has all the blocks or ports that it takes",
-		     runtime);
 	else if (error == -EINVAL)
 		fail("block", name, "this cannot be its name: 1 to %d bytes, without :",
 		     MQSHM_BLOCK_NAME_LEN - 1);
@@ -79,6 +76,8 @@ int block_start_failed(const char *runtime, const char *name, int error, char *s
 		fail_errno("block", name, error);
 	if (error == -EMSGSIZE)
 		print_pools(runtime);
+	if (error == -ENOSPC)
+		fprintf(stderr, "        limits are set when a runtime is made: mqtool init --limit\n");
 	free(sentence);
 	return EXIT_FAILED;
 }
