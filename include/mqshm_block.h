@@ -11,7 +11,8 @@
  * Blocks are written the same way for both: a call that waits (mqshm_get_input(),
  * mqshm_produce_output(), mqshm_allocate_buffer(), mqshm_instance_poll(), mqshm_wait(),
  * mqshm_buffer_alloc()) lets the thread's other blocks run meanwhile. What else sleeps
- * (reading a pipe that is empty) holds them up. Each of many has a stack of its own, which is smaller than a thread's.
+ * (reading a pipe that is empty) holds them up. Each of many has a stack of its own,
+ * which is smaller than a thread's.
  */
 #ifndef MQSHM_BLOCK_H
 #define MQSHM_BLOCK_H
