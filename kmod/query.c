@@ -270,6 +270,7 @@ static void query_departed(struct query *q, const struct mqshm_departed *entry)
 	r->committed = entry->committed;
 	r->kept = entry->kept;
 	r->lost = entry->lost;
+	r->lost_buffers = entry->lost_buffers;
 	memcpy(r->name, entry->name, sizeof(r->name));
 }
 

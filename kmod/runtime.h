@@ -38,6 +38,7 @@ struct mqshm_departed {
 	u64 drained;
 	u64 kept;
 	u64 lost;
+	u64 lost_buffers;
 	u64 settle_ns;
 	u64 at_ns;
 	char name[MQSHM_PROCESS_NAME_LEN];

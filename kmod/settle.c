@@ -156,6 +156,7 @@ static u64 hold_word_drop(struct mqshm_client *c, u32 first, u64 *word,
 		}
 		c->freed += mqshm_pool_sub(pool, first + i, n, batch);
 		refs += n;
+		c->departed.lost_buffers++;
 	}
 	return refs;
 }
@@ -307,6 +308,8 @@ static void client_leave(struct mqshm_client *c, struct mqshm_wakes *wakes)
 	c->departed.refs = hand_drop(c, wakes);				/* [H2] if it was parked */
 	spare = client_reserve(c);
 	c->departed.lost = spare < c->departed.refs ? c->departed.refs - spare : 0;
+	/* each of those is a buffer of its own, with one reference */
+	c->departed.lost_buffers -= min(spare, c->departed.lost_buffers);
 
 	mutex_lock(&c->rt->lock);
 	totals->allocated += READ_ONCE(control->allocated);

@@ -323,7 +323,7 @@
 	FIELD(mqshm_connection_record, keep_until_ns, 88, 8) \
 	FIELD(mqshm_connection_record, from, 96, 96) \
 	FIELD(mqshm_connection_record, to, 192, 96) \
-	STRUCT(mqshm_departed_record, 144) \
+	STRUCT(mqshm_departed_record, 152) \
 	FIELD(mqshm_departed_record, head, 0, 8) \
 	FIELD(mqshm_departed_record, id, 8, 8) \
 	FIELD(mqshm_departed_record, pid, 16, 4) \
@@ -337,6 +337,7 @@
 	FIELD(mqshm_departed_record, name, 64, 64) \
 	FIELD(mqshm_departed_record, kept, 128, 8) \
 	FIELD(mqshm_departed_record, lost, 136, 8) \
+	FIELD(mqshm_departed_record, lost_buffers, 144, 8) \
 	STRUCT(mqshm_monitor_args, 16) \
 	FIELD(mqshm_monitor_args, size, 0, 4) \
 	FIELD(mqshm_monitor_args, flags, 4, 4) \

@@ -196,7 +196,7 @@ static struct {
 
 static void take_and_hold(void *arg)
 {
-	struct mqshm_buffer buf;
+	struct mqshm_buffer buf, again;
 	struct node n;
 
 	(void)arg;
@@ -208,6 +208,8 @@ static void take_and_hold(void *arg)
 		if (i < TAKES - HOLDS)
 			must(!mqshm_buffer_release(n.client, &buf));
 	}
+	/* of one of them it has two references */
+	must(!mqshm_buffer_share(n.client, &buf, &again));
 	stage->taken = 1;
 	for (;;)
 		sleep_us(100000);
@@ -233,7 +235,8 @@ TEST_F(keep, what_a_killed_consumer_held_is_lost_and_counted)
 		ASSERT_EQ(0, snapshot_take(self->fd, MQSHM_QUERY_RUNTIME, &s));
 		d = snapshot_departed(&s, stage->id);
 		ASSERT_NE(NULL, d);
-		EXPECT_EQ(HOLDS, d->lost);
+		EXPECT_EQ(HOLDS + 1, d->lost);
+		EXPECT_EQ(HOLDS, d->lost_buffers);
 		EXPECT_EQ(DEPTH - TAKES, d->kept);
 		EXPECT_EQ(0, d->drained);
 		snapshot_free(&s);

@@ -143,7 +143,7 @@ static uint64_t sink_lost(void)
 	test_check(mqshm_runtime_snapshot(runtime, &snap), "snapshot");
 	for (i = 0; i < snap->n_departed; i++)
 		if (snap->departed[i].id == stage->sink)
-			lost = snap->departed[i].lost;
+			lost = snap->departed[i].lost_buffers;
 	mqshm_snapshot_free(snap);
 	return lost;
 }

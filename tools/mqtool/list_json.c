@@ -258,6 +258,7 @@ static struct json_object *departed_json(const struct mqshm_departed_record *d)
 	add_flag(o, "committed", d->committed);
 	add(o, "kept", d->kept);
 	add(o, "lost", d->lost);
+	add(o, "lost_buffers", d->lost_buffers);
 	return o;
 }
 

@@ -1334,6 +1334,7 @@ struct mqshm_connection_record {
  * @kept: messages that stay queued for its successors
  * @lost: references in its hands that the program had got, by the client's own count:
  *	messages that it had taken and buffers that it was filling
+ * @lost_buffers: the same, each buffer once however many references to it
  */
 struct mqshm_departed_record {
 	struct mqshm_record head;
@@ -1349,6 +1350,7 @@ struct mqshm_departed_record {
 	char name[MQSHM_PROCESS_NAME_LEN];
 	__u64 kept;
 	__u64 lost;
+	__u64 lost_buffers;
 };
 
 /* -- notices ---------------------------------------------------------------- */
