@@ -156,12 +156,14 @@ int mqshm_connect(struct mqshm_runtime *rt, const char *from, const char *to, ui
  * @keep: and what is queued for an input that goes waits for the next one, with
  *	@persistent only
  * @keep_ns: for so long; 0 for MQSHM_KEEP_DEFAULT_NS, MQSHM_KEEP_FOREVER
+ * @transient: not persistent, although a block of a client with that option is at an end
  */
 struct mqshm_connect_options {
 	uint32_t policy;
 	bool persistent;
 	bool keep;
 	uint64_t keep_ns;
+	bool transient;
 };
 
 /* The same with @options, NULL for the defaults. */
@@ -295,6 +297,9 @@ struct mqshm_client;
  *	fixed file of the io_uring: then that comes after the last request
  * @spin_ns: how long a wait looks before it sleeps; 0 for the default,
  *	UINT64_MAX for not at all
+ * @persistent: its blocks come back when they are gone, as somebody starts them again: all
+ *	connections that anybody makes of them are persistent, but for those that are
+ *	made transient
  */
 struct mqshm_client_options {
 	const char *process_name;
@@ -302,6 +307,7 @@ struct mqshm_client_options {
 	bool read_only;
 	bool direct_io;
 	uint64_t spin_ns;
+	bool persistent;
 };
 
 /**

@@ -368,6 +368,7 @@ struct mqshm_worker;
  * @threads: how many, at most MQSHM_WORKER_THREADS_MAX; 0 is one
  * @role: MQSHM_ROLE_*; 0 is MQSHM_ROLE_WORKER
  * @stack_bytes: of each block, 32K at least; 0 is 256K. Memory is used as it is needed
+ * @persistent: as in struct mqshm_client_options
  * @reserved: 0
  */
 struct mqshm_worker_options {
@@ -375,7 +376,8 @@ struct mqshm_worker_options {
 	uint32_t threads;
 	uint32_t role;
 	size_t stack_bytes;
-	uint64_t reserved[4];
+	bool persistent;
+	uint64_t reserved[3];
 };
 
 #define MQSHM_WORKER_THREADS_MAX	64

@@ -82,6 +82,7 @@ static struct mqshm_block *block_new(struct mqshm_client *c,
 	block->id = mqshm_next_id();
 	block->class = args->class_;
 	block->created_ns = ktime_get_ns();
+	block->persistent = args->flags & MQSHM_BLOCK_F_PERSISTENT;
 	strscpy(block->name, args->name, sizeof(block->name));
 	strscpy(block->type, args->type, sizeof(block->type));
 	INIT_LIST_HEAD(&block->ports);
@@ -238,7 +239,7 @@ static void block_let_go(struct mqshm_block *block, struct mqshm_wakes *wakes)
 					  false, NULL, wakes);
 }
 
-int mqshm_block_remove(struct mqshm_client *c, u64 id)
+int mqshm_block_remove(struct mqshm_client *c, u64 id, bool failed)
 {
 	struct mqshm_block *block, *found = NULL;
 	struct mqshm_wakes wakes;
@@ -254,6 +255,8 @@ int mqshm_block_remove(struct mqshm_client *c, u64 id)
 			found = block;
 	if (found) {
 		mqshm_client_clear_intent(c);
+		if (!failed)
+			mqshm_persist_block_leaves(found);
 		/* first: a ring that begins anew when it is let go of must not find it */
 		list_del_init(&found->node);
 		block_let_go(found, &wakes);

@@ -17,12 +17,13 @@ struct mqshm_wakes;
 /**
  * struct mqshm_block - a unit of the graph
  * @node: in the runtime's blocks, protected by the runtime's lock
- * @client: to which it belongs; constant, as are the next five
+ * @client: to which it belongs; constant, as are the next six
  * @id: never used again
  * @class: MQSHM_CLASS_*
  * @created_ns: when it was made
  * @name: unique in the runtime
  * @type: for people
+ * @persistent: its connections are, unless they are made otherwise
  * @ports: constant list
  * @stopping: it was asked to stop; protected by the runtime's lock
  * @stop_told: and its client has been told; protected by the runtime's lock
@@ -35,6 +36,7 @@ struct mqshm_block {
 	u64 created_ns;
 	char name[MQSHM_BLOCK_NAME_LEN];
 	char type[MQSHM_TYPE_NAME_LEN];
+	bool persistent;
 	struct list_head ports;
 	bool stopping;
 	bool stop_told;
@@ -74,7 +76,7 @@ struct mqshm_port {
 
 int mqshm_block_create(struct mqshm_client *c, struct mqshm_block_create_args *args,
 		       struct mqshm_port_desc *descs);
-int mqshm_block_remove(struct mqshm_client *c, u64 id);
+int mqshm_block_remove(struct mqshm_client *c, u64 id, bool failed);
 int mqshm_block_stop(struct mqshm_runtime *rt, const struct mqshm_client *own, u64 id);
 void mqshm_block_remove_all(struct mqshm_client *c, u32 change, struct list_head *dead);
 void mqshm_block_free_list(struct list_head *dead);

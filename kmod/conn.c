@@ -193,13 +193,15 @@ void mqshm_conn_offer(struct mqshm_conn *conn, unsigned int dir, struct mqshm_po
 }
 
 static void conn_publish(struct mqshm_conn *conn, struct mqshm_port *const ports[2],
-			 struct mqshm_wakes *wakes)
+			 bool transient, struct mqshm_wakes *wakes)
 {
 	struct mqshm_runtime *rt = conn->rt;
 	unsigned int dir;
 
 	lockdep_assert_held(&rt->lock);
 	conn->id = mqshm_next_id();
+	if (!transient && (ports[0]->block->persistent || ports[1]->block->persistent))
+		conn->policy |= MQSHM_RING_PERSISTENT;
 	WRITE_ONCE(*conn->flags,
 		   conn->policy | (ports[MQSHM_DIR_OUT]->ended ? MQSHM_RING_EOF : 0));
 	list_add_tail(&conn->node, &rt->conns);
@@ -244,7 +246,7 @@ static int conn_connect_locked(struct mqshm_conn *conn, struct mqshm_connect_arg
 	conn->flags = mqshm_region_at(rt->status, MQSHM_STATUS_RING((u64)conn->ring));
 	if (!conn->flags || conn->depth != *need_depth)
 		return -EAGAIN;
-	conn_publish(conn, ports, wakes);
+	conn_publish(conn, ports, args->flags & MQSHM_CONNECT_F_TRANSIENT, wakes);
 	return 0;
 }
 
@@ -260,7 +262,8 @@ static int connect_policy(const struct mqshm_connect_args *args, u32 *policy)
 	bool keep = args->flags & MQSHM_CONNECT_F_KEEP;
 
 	if (args->policy >= ARRAY_SIZE(policies) || (keep && !persistent) ||
-	    (args->keep_ns && !keep))
+	    (args->keep_ns && !keep) ||
+	    (persistent && args->flags & MQSHM_CONNECT_F_TRANSIENT))
 		return -EINVAL;
 	*policy = policies[array_index_nospec(args->policy, ARRAY_SIZE(policies))] |
 		  (persistent ? MQSHM_RING_PERSISTENT : 0) | (keep ? MQSHM_RING_KEEP : 0);

@@ -71,7 +71,7 @@ struct mqshm_end {
  * @rcu: looked up under RCU
  * @rt: constant, as are the next ten
  * @id: never used again
- * @policy: those of its flags that say what it was made with
+ * @policy: those of its flags that say what it was made with; constant once it is published
  * @keep_ns: for how long messages are kept
  * @ring: number of the ring
  * @depth: messages it takes; kept by the producer

@@ -239,7 +239,7 @@ static int ioc_block_create(struct mqshm_file *mf, union mqshm_args *args)
 		return PTR_ERR(descs);
 	ret = mqshm_block_create(mf->client, &args->block, descs);
 	if (!ret && copy_to_user(user, descs, bytes)) {
-		mqshm_block_remove(mf->client, args->block.out_id);
+		mqshm_block_remove(mf->client, args->block.out_id, false);
 		ret = -EFAULT;
 	}
 	kfree(descs);
@@ -248,7 +248,8 @@ static int ioc_block_create(struct mqshm_file *mf, union mqshm_args *args)
 
 static int ioc_block_remove(struct mqshm_file *mf, union mqshm_args *args)
 {
-	return mqshm_block_remove(mf->client, args->id.id);
+	return mqshm_block_remove(mf->client, args->id.id,
+				  args->id.flags & MQSHM_BLOCK_REMOVE_F_FAILED);
 }
 
 static int ioc_port_eventfd(struct mqshm_file *mf, union mqshm_args *args)
@@ -442,12 +443,15 @@ static const struct mqshm_command commands[] = {
 	COMMAND(CLIENT_JOIN, NEEDS_RUNTIME, client_join, ioc_client_join,
 		.flags = MQSHM_JOIN_F_READ_ONLY | MQSHM_JOIN_F_DIRECT_IO),
 	COMMAND(CLIENT_DETACH, NEEDS_CLIENT, id, ioc_client_detach),
-	COMMAND(BLOCK_CREATE, NEEDS_CLIENT, block_create, ioc_block_create),
-	COMMAND(BLOCK_REMOVE, NEEDS_CLIENT, id, ioc_block_remove),
+	COMMAND(BLOCK_CREATE, NEEDS_CLIENT, block_create, ioc_block_create,
+		.flags = MQSHM_BLOCK_F_PERSISTENT),
+	COMMAND(BLOCK_REMOVE, NEEDS_CLIENT, id, ioc_block_remove,
+		.flags = MQSHM_BLOCK_REMOVE_F_FAILED),
 	COMMAND(BLOCK_STOP, NEEDS_RUNTIME, id, ioc_block_stop),
 	COMMAND(PORT_EVENTFD, NEEDS_CLIENT, port_eventfd, ioc_port_eventfd),
 	GROWN(CONNECT, NEEDS_RUNTIME, connect, ioc_connect, policy,
-	      .flags = MQSHM_CONNECT_F_PERSISTENT | MQSHM_CONNECT_F_KEEP),
+	      .flags = MQSHM_CONNECT_F_PERSISTENT | MQSHM_CONNECT_F_KEEP |
+		       MQSHM_CONNECT_F_TRANSIENT),
 	COMMAND(DISCONNECT, NEEDS_RUNTIME, id, ioc_disconnect),
 	COMMAND(LEASE, NEEDS_CLIENT, lease, ioc_lease, .flags = MQSHM_LEASE_F_WAIT),
 	GROWN(WAIT, NEEDS_CLIENT, wait, ioc_wait, buffers),

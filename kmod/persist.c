@@ -165,7 +165,23 @@ static struct mqshm_port *end_find_port(struct mqshm_conn *conn, unsigned int di
 	return block ? end_port_in(conn, dir, block) : NULL;
 }
 
-/* Both ends are gone: begins anew, if both blocks are there. */
+/* The producer announced the end before it went. Only @conn's flags know of it any more. */
+static bool has_ended(const struct mqshm_conn *conn)
+{
+	return READ_ONCE(*conn->flags) & MQSHM_RING_EOF;
+}
+
+static void end_forget(struct mqshm_conn *conn)
+{
+	spin_lock(&conn->lock);
+	WRITE_ONCE(*conn->flags, *conn->flags & ~MQSHM_RING_EOF);
+	spin_unlock(&conn->lock);
+}
+
+/*
+ * Both ends are gone: begins anew, if both blocks are there. A consumer alone is told of
+ * the end, if there was one that nobody has read: nothing else would ever come.
+ */
 static void conn_revive(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 {
 	struct mqshm_ring_consumer *consumer = mqshm_ring_consumer(conn);
@@ -173,7 +189,7 @@ static void conn_revive(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 	struct mqshm_port *in = end_find_port(conn, MQSHM_DIR_IN);
 	u64 tail = READ_ONCE(mqshm_ring_producer(conn)->tail) & MQSHM_CURSOR_MASK;
 
-	if (!in || !out)
+	if (!in || (!out && !has_ended(conn)))
 		return;
 	/*
 	 * It is empty. A client that broke the protocol may have left any tail, and a slot
@@ -182,11 +198,30 @@ static void conn_revive(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 	WRITE_ONCE(consumer->phead, tail);
 	WRITE_ONCE(consumer->head, tail);
 	spin_lock(&conn->lock);
-	WRITE_ONCE(*conn->flags, conn->policy | (out->ended ? MQSHM_RING_EOF : 0));
+	WRITE_ONCE(*conn->flags, conn->policy | (!out || out->ended ? MQSHM_RING_EOF : 0));
 	spin_unlock(&conn->lock);
 	conn->wanted = false;
-	mqshm_conn_offer(conn, MQSHM_DIR_OUT, out);
+	if (out)
+		mqshm_conn_offer(conn, MQSHM_DIR_OUT, out);
 	mqshm_conn_offer(conn, MQSHM_DIR_IN, in);
+	conn_complete(conn, wakes);
+}
+
+/*
+ * A producer came for an end that is gone. A consumer that is to be told of the last one's
+ * end, and nothing else, has not learnt of the ring yet: then it need not be told.
+ */
+static void producer_came(struct mqshm_conn *conn, struct mqshm_port *out,
+			  struct mqshm_wakes *wakes)
+{
+	conn->wanted = true;
+	if (both_gone(conn))
+		end_forget(conn);
+	if (conn->end[MQSHM_DIR_IN].state != MQSHM_END_PENDING || mqshm_ring_has_message(conn))
+		return;
+	end_forget(conn);
+	conn->wanted = false;
+	mqshm_conn_offer(conn, MQSHM_DIR_OUT, out);
 	conn_complete(conn, wakes);
 }
 
@@ -208,12 +243,43 @@ void mqshm_persist_block_came(struct mqshm_block *block, struct mqshm_wakes *wak
 				continue;
 			if (conn->end[dir].state == MQSHM_END_AWAY)
 				end_take(conn, dir, port, wakes);
+			else if (conn->end[dir].state == MQSHM_END_GONE && dir == MQSHM_DIR_OUT)
+				producer_came(conn, port, wakes);
 			else if (conn->end[dir].state == MQSHM_END_GONE)
 				conn->wanted = true;
 		}
 		if (conn->wanted && both_gone(conn))
 			conn_revive(conn, wakes);
 	}
+}
+
+/*
+ * A block leaves in order, and has its ends still. One that is gone it has let go of at
+ * the end of the stream: the next block is not told of that.
+ */
+void mqshm_persist_block_leaves(const struct mqshm_block *block)
+{
+	const struct mqshm_end *end;
+	struct mqshm_conn *conn;
+
+	lockdep_assert_held(&block->client->rt->lock);
+	list_for_each_entry(conn, &block->client->rt->conns, node) {
+		end = &conn->end[MQSHM_DIR_IN];
+		if (is_persistent(conn) && end->state == MQSHM_END_GONE && !conn->wanted &&
+		    !strcmp(end->block_name, block->name) &&
+		    uid_eq(end->uid, block->client->uid))
+			end_forget(conn);
+	}
+}
+
+void mqshm_persist_client_leaves(const struct mqshm_client *c)
+{
+	struct mqshm_block *block;
+
+	lockdep_assert_held(&c->rt->lock);
+	list_for_each_entry(block, &c->rt->blocks, node)
+		if (block->client == c)
+			mqshm_persist_block_leaves(block);
 }
 
 /* The second end of @conn has gone: it stays, empty, or it has come back already. */

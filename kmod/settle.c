@@ -283,6 +283,8 @@ static void client_end(struct mqshm_client *c, u32 how, struct list_head *blocks
 	c->departed.how = how;
 	mutex_lock(&c->rt->lock);
 	mqshm_notice_client(c, change);
+	if (change == MQSHM_CHANGE_WENT)
+		mqshm_persist_client_leaves(c);
 	mutex_unlock(&c->rt->lock);
 	c->departed.op = MQSHM_INTENT_OP(intent);
 	c->departed.committed = intent_resolve(c, intent);

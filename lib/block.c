@@ -98,6 +98,7 @@ int mqshm_block_create(struct mqshm_client *c, const char *name, const char *typ
 {
 	struct mqshm_block_create_args args = {
 		.size = sizeof(args),
+		.flags = c->persistent ? MQSHM_BLOCK_F_PERSISTENT : 0,
 		.class_ = class_,
 		.ports = (uint32_t)n_ports,
 	};
@@ -124,10 +125,15 @@ int mqshm_block_create(struct mqshm_client *c, const char *name, const char *typ
  */
 static void block_detach(struct mqshm_client *c, struct mqshm_block *b)
 {
+	struct mqshm_id_args args = {
+		.size = sizeof(args),
+		.flags = b->failed ? MQSHM_BLOCK_REMOVE_F_FAILED : 0,
+		.id = b->id,
+	};
 	size_t i;
 
 	mqshm_client_publish(c);
-	mqshm_client_command(c, MQSHM_IOC_BLOCK_REMOVE, b->id);
+	mqshm_client_ioctl(c, MQSHM_IOC_BLOCK_REMOVE, &args);
 	for (i = 0; i < b->n_ports; i++) {
 		struct mqshm_port *p = &b->ports[i];
 

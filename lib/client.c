@@ -202,6 +202,7 @@ int mqshm_client_join(const char *name, const struct mqshm_client_options *optio
 	c->last_pool = &c->no_pool;
 	c->clock.stale = true;
 	c->read_only = options->read_only;
+	c->persistent = options->persistent;
 	c->spin_ns = spin_choose(options->spin_ns);
 	r = client_setup(c, name, options);
 	if (r) {

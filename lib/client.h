@@ -87,6 +87,7 @@ struct client_turns {
  * @rings_max: bound of ring numbers
  * @buffers_max: bound of buffer numbers
  * @read_only: payload is mapped read-only
+ * @persistent: connections of its blocks are persistent
  * @spin_ns: how long a wait looks before it sleeps
  * @spin_penalty: waits that do not look after one that looked in vain
  * @spin_skip: how many of these are to come
@@ -129,6 +130,7 @@ struct mqshm_client {
 	uint32_t rings_max;
 	uint32_t buffers_max;
 	bool read_only;
+	bool persistent;
 	uint64_t spin_ns;
 	uint32_t spin_penalty;
 	uint32_t spin_skip;

@@ -64,6 +64,7 @@ struct mqshm_port {
  * @next: next of the client
  * @id: its number
  * @stop: it was asked to end
+ * @failed: it goes because it failed
  * @n_ports: number of ports
  * @ports: its ports
  */
@@ -72,6 +73,7 @@ struct mqshm_block {
 	struct mqshm_block *next;
 	uint64_t id;
 	bool stop;
+	bool failed;
 	size_t n_ports;
 	struct mqshm_port ports[];
 };

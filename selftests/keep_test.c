@@ -348,6 +348,118 @@ TEST_F(keep, an_end_that_was_read_stays_read)
 	EXPECT_EQ(-ENODATA, node_pop(&self->sink, self->sink.in[0], &buf, SOON));
 }
 
+/* Nobody else would tell it: the producer's block is gone. */
+TEST_F(keep, the_next_consumer_is_told_of_the_end)
+{
+	struct mqshm_buffer buf;
+
+	OPEN_PAIR(.flags = STAYS);
+	PUSH(3);
+	ASSERT_EQ(0, mqshm_port_end(self->source.out[0]));
+	POP(1);
+	node_close(&self->source);
+	for (int life = 0; life < 5; life++) {
+		/* the first has not read it, the others have not even learnt of the ring */
+		node_close(&self->sink);
+		ASSERT_EQ(0, open_sink(&self->sink));
+	}
+	EXPECT_EQ(-ENODATA, node_pop(&self->sink, self->sink.in[0], &buf, SOON));
+	/* and it begins anew */
+	ASSERT_EQ(0, open_source(&self->source));
+	ASSERT_EQ(0, wait_connected(&self->source, 1));
+	ASSERT_EQ(0, wait_connected(&self->sink, 1));
+	self->seen = self->sent;
+	PUSH(DEPTH);
+	POP(DEPTH);
+}
+
+static void read_the_end(void *arg)
+{
+	struct mqshm_buffer buf;
+	struct node n;
+
+	(void)arg;
+	must(!open_sink(&n));
+	must(node_pop(&n, n.in[0], &buf, SOON) == -ENODATA);
+	must(!mqshm_port_connections(n.in[0]));
+	stage->taken = 1;
+	for (;;)
+		sleep_us(100000);
+}
+
+TEST_F(keep, an_end_that_a_killed_consumer_had_read_is_told_again)
+{
+	pid_t pid;
+
+	stage = shared_memory(sizeof(*stage));
+	OPEN_PAIR(.flags = STAYS);
+	ASSERT_EQ(0, mqshm_port_end(self->source.out[0]));
+	node_close(&self->source);
+	node_close(&self->sink);
+	for (int life = 0; life < 3; life++) {
+		stage->taken = 0;
+		pid = spawn(read_the_end, NULL);
+		while (!stage->taken)
+			sleep_us(500);
+		slay(pid);
+	}
+}
+
+/* One that failed behind it, too; not one that has left in order, as far as we know. */
+TEST_F(keep, an_end_is_told_again_to_who_failed)
+{
+	struct mqshm_port_spec in = { .name = "in", .direction = MQSHM_DIR_IN };
+	struct mqshm_id_args args = ARGS(id);
+	struct mqshm_buffer buf;
+
+	OPEN_PAIR(.flags = STAYS);
+	ASSERT_EQ(0, mqshm_port_end(self->source.out[0]));
+	node_close(&self->source);
+	EXPECT_EQ(-ENODATA, node_pop(&self->sink, self->sink.in[0], &buf, SOON));
+	args.id = mqshm_block_id(self->sink.block);
+	args.flags = MQSHM_BLOCK_REMOVE_F_FAILED;
+	ASSERT_EQ(0, command(mqshm_client_fd(self->sink.client), MQSHM_IOC_BLOCK_REMOVE, &args));
+	mqshm_block_remove(self->sink.block);
+	for (int life = 0; life < 2; life++) {
+		ASSERT_EQ(0, mqshm_block_create(self->sink.client, "sink", "Test",
+						MQSHM_CLASS_SINK, &in, 1, &self->sink.block));
+		self->sink.in[0] = mqshm_block_port(self->sink.block, "in");
+		if (!life) {
+			EXPECT_EQ(-ENODATA, node_pop(&self->sink, self->sink.in[0], &buf, SOON));
+		} else {
+			EXPECT_EQ(-EAGAIN, mqshm_port_pop(self->sink.in[0], &buf));
+		}
+		mqshm_block_remove(self->sink.block);
+	}
+	/* it waits for the next producer, and is joined to that */
+	ASSERT_EQ(0, open_source(&self->source));
+	ASSERT_EQ(0, mqshm_block_create(self->sink.client, "sink", "Test",
+					MQSHM_CLASS_SINK, &in, 1, &self->sink.block));
+	self->sink.in[0] = mqshm_block_port(self->sink.block, "in");
+	ASSERT_EQ(0, wait_connected(&self->sink, 1));
+	ASSERT_EQ(0, wait_connected(&self->source, 1));
+	PUSH(1);
+	POP(1);
+}
+
+/* Nobody has been told yet when the next producer comes: there is nothing to be told. */
+TEST_F(keep, a_producer_comes_before_the_end_is_told)
+{
+	OPEN_PAIR(.flags = STAYS);
+	for (int life = 0; life < 5; life++) {
+		ASSERT_EQ(0, mqshm_port_end(self->source.out[0]));
+		node_close(&self->source);
+		node_close(&self->sink);
+		ASSERT_EQ(0, open_sink(&self->sink));
+		ASSERT_EQ(0, open_source(&self->source));
+		ASSERT_EQ(0, wait_connected(&self->source, 1));
+		ASSERT_EQ(0, wait_connected(&self->sink, 1));
+		PUSH(3);
+		POP(3);
+		EXPECT_EQ(-EAGAIN, pop_one(&self->sink, 0));
+	}
+}
+
 /* The next producer is there before the end was read: it waits for that. */
 TEST_F(keep, a_producer_behind_an_end_waits)
 {
@@ -541,6 +653,41 @@ TEST_F(keep, a_damaged_runtime_keeps_nothing)
 	EXPECT_EQ(0U, t.state & MQSHM_STATE_TAINTED);
 }
 
+/* -- blocks of which all connections are persistent ------------------------------------- */
+
+TEST_F(keep, connections_of_a_block_that_comes_back)
+{
+	struct mqshm_client_options options = { .persistent = true };
+	struct mqshm_port_spec in = { .name = "in", .direction = MQSHM_DIR_IN };
+	struct mqshm_client *c;
+	struct mqshm_block *b;
+
+	ASSERT_EQ(0, open_source(&self->source));
+	for (int life = 0; life < 5; life++) {
+		ASSERT_EQ(0, mqshm_client_join(runtime_name(), &options, &c));
+		ASSERT_EQ(0, mqshm_block_create(c, "sink", "Test", MQSHM_CLASS_SINK, &in, 1, &b));
+		if (!life)
+			ASSERT_EQ(0, graph_connect(self->fd, "source", "sink", &self->id));
+		ASSERT_EQ(0, wait_connected(&self->source, 1));
+		EXPECT_TRUE(look(self->fd, self->id).flags & MQSHM_RING_PERSISTENT);
+		EXPECT_FALSE(look(self->fd, self->id).flags & MQSHM_RING_KEEP);
+		PUSH(2);
+		mqshm_client_close(c);
+		ASSERT_EQ(0, wait_connected(&self->source, 0));
+	}
+	ASSERT_EQ(0, id_command(self->fd, MQSHM_IOC_DISCONNECT, self->id));
+	/* but for one that is made not to be */
+	ASSERT_EQ(0, mqshm_client_join(runtime_name(), &options, &c));
+	ASSERT_EQ(0, mqshm_block_create(c, "sink", "Test", MQSHM_CLASS_SINK, &in, 1, &b));
+	ASSERT_EQ(0, graph_connect_as(self->fd, "source", "sink",
+		  ARGS(connect, .flags = MQSHM_CONNECT_F_TRANSIENT), &self->id));
+	EXPECT_FALSE(look(self->fd, self->id).flags & MQSHM_RING_PERSISTENT);
+	ASSERT_EQ(0, wait_connected(&self->source, 1));
+	mqshm_client_close(c);
+	ASSERT_EQ(0, wait_connected(&self->source, 0));
+	EXPECT_EQ(0, look(self->fd, self->id).id);
+}
+
 /* -- what is asked for wrongly ------------------------------------------------------- */
 
 TEST_F(keep, wrong_calls)
@@ -551,6 +698,8 @@ TEST_F(keep, wrong_calls)
 		  ARGS(connect, .flags = MQSHM_CONNECT_F_KEEP), NULL));
 	EXPECT_EQ(-EINVAL, graph_connect_as(self->fd, "source", "sink",
 		  ARGS(connect, .flags = STAYS, .keep_ns = 1), NULL));
+	EXPECT_EQ(-EINVAL, graph_connect_as(self->fd, "source", "sink",
+		  ARGS(connect, .flags = STAYS | MQSHM_CONNECT_F_TRANSIENT), NULL));
 	ASSERT_EQ(0, graph_connect_as(self->fd, "source", "sink",
 		  ARGS(connect, .flags = STAYS), &self->id));
 	EXPECT_EQ(-EEXIST, graph_connect(self->fd, "source", "sink", NULL));

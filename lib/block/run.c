@@ -236,6 +236,7 @@ enum mqshm_result mqshm_instance_run(struct mqshm_instance *in, char **error)
 	}
 	if (result == MQSHM_DONE)
 		result = outputs_end(in);
+	in->block->failed = result == MQSHM_ERROR;
 	mqshm_client_flush(in->client);
 	if (result == MQSHM_ERROR && error)
 		*error = strdup(in->message ? in->message : "its work failed");

@@ -362,6 +362,7 @@ int mqshm_worker_open(const char *runtime, const struct mqshm_worker_options *op
 	w->n_threads = n;
 	w->stack_bytes = options->stack_bytes;
 	join.process_name = options->process_name;
+	join.persistent = options->persistent;
 	if (options->role)
 		join.role = options->role;
 	for (i = 0; i < n && !r; i++) {

@@ -490,7 +490,8 @@ struct mqshm_pool_create_args {
  * It stays when a block goes: the next block of that name, of the same user and with such
  * a port, takes its place, until the connection is taken away. A consumer reads on what
  * was queued and waits for the next producer; the end that a producer announced is the
- * end, and the connection begins anew when blocks of both names are there after that.
+ * end, also for the next consumer, unless the last one read it and left in order; and the
+ * connection begins anew when blocks of both names are there after that.
  */
 #define MQSHM_CONNECT_F_PERSISTENT	(1U << 0)
 /*
@@ -498,13 +499,16 @@ struct mqshm_pool_create_args {
  * with PERSISTENT only. The ring is full for its producer when it is full.
  */
 #define MQSHM_CONNECT_F_KEEP		(1U << 1)
+/* Not persistent, although a block is there of which the connections are. */
+#define MQSHM_CONNECT_F_TRANSIENT	(1U << 2)
 #define MQSHM_KEEP_DEFAULT_NS		30000000000ULL
 #define MQSHM_KEEP_FOREVER		(~0ULL)
 
 /**
  * struct mqshm_connect_args - MQSHM_IOC_CONNECT: join an output to an input
  * @size: of this struct
- * @flags: MQSHM_CONNECT_F_*
+ * @flags: MQSHM_CONNECT_F_*; with none a connection of a block with
+ *	MQSHM_BLOCK_F_PERSISTENT is persistent
  * @from_block: name of the block with the output
  * @from_port: name of the output
  * @to_block: name of the block with the input
@@ -534,7 +538,7 @@ struct mqshm_connect_args {
 /**
  * struct mqshm_id_args - commands that name one object
  * @size: of this struct
- * @flags: 0
+ * @flags: 0; of MQSHM_IOC_BLOCK_REMOVE MQSHM_BLOCK_REMOVE_F_*
  * @id: number of the object
  *
  * MQSHM_IOC_DISCONNECT (a connection), MQSHM_IOC_BLOCK_STOP (ask the owner of a
@@ -565,6 +569,9 @@ struct mqshm_id_args {
 };
 
 #define MQSHM_RING_PRODUCER	(1ULL << 32)
+
+/* The block has failed: an end that it has read is told to the next of its name, too. */
+#define MQSHM_BLOCK_REMOVE_F_FAILED	(1U << 0)
 
 /* -- the message bus ------------------------------------------------------- */
 
@@ -829,11 +836,14 @@ struct mqshm_port_desc {
 	__u32 reserved;
 };
 
+/* Somebody starts it again: connections that are made of it are persistent. */
+#define MQSHM_BLOCK_F_PERSISTENT	(1U << 0)
+
 /**
  * struct mqshm_block_create_args - MQSHM_IOC_BLOCK_CREATE: add a block of this
  *	client with all its ports
  * @size: of this struct
- * @flags: 0
+ * @flags: MQSHM_BLOCK_F_*
  * @name: unique in the runtime, no ':'
  * @type: name of its type
  * @class_: MQSHM_CLASS_* (C++ has the plain word)
