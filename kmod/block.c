@@ -221,7 +221,7 @@ static void block_unpublish(struct mqshm_block *block, u32 change)
 	block->client->rt->n_blocks--;
 }
 
-/* Every end of the block's, attached or pending, lets go. */
+/* Every end of the block's, attached or pending, lets go; what that costs is its client's. */
 static void block_let_go(struct mqshm_block *block, struct mqshm_wakes *wakes)
 {
 	struct mqshm_end *end, *next;
@@ -231,12 +231,12 @@ static void block_let_go(struct mqshm_block *block, struct mqshm_wakes *wakes)
 		list_for_each_entry_safe(end, next, &port->ends, node)
 			mqshm_conn_let_go(mqshm_end_conn(end, port->direction),
 					  port->direction, MQSHM_RING_DISCONNECTED, false,
-					  NULL, wakes);
+					  &block->client->departed, wakes);
 	list_for_each_entry_safe(end, next, &block->client->pending, node)
 		if (end->block == block->id)
 			mqshm_conn_let_go(mqshm_end_conn(end, end->port->direction),
 					  end->port->direction, MQSHM_RING_DISCONNECTED,
-					  false, NULL, wakes);
+					  false, &block->client->departed, wakes);
 }
 
 int mqshm_block_remove(struct mqshm_client *c, u64 id, bool failed)

@@ -54,7 +54,8 @@ struct mqshm_waiter {
  *	and nobody woken, under it. Outside the runtime's lock
  * @dead: settled, or about to be, its hand perhaps apart; protected by @lock
  * @settled: its hand too; protected by @lock
- * @departed: how it ended, once it is dead; protected by @lock
+ * @departed: how it ended, once it is dead; what was drained and kept for its blocks;
+ *	protected by @lock
  * @ports: its ports; changed under @lock and the runtime's lock, read under either
  *	or RCU
  * @had_blocks: it made a block; protected by @lock

@@ -1335,7 +1335,8 @@ struct mqshm_connection_record {
  * @pid: its process, as in struct mqshm_client_record, 0 if not visible
  * @how: MQSHM_DEPARTED_*
  * @refs: references it held in its hands
- * @drained: messages taken out of rings that nobody would read
+ * @drained: messages taken out of rings that nobody would read, when it ended or removed
+ *	a block
  * @settle_ns: how long settling took
  * @at_ns: when it was settled
  * @op: operation that it was in or had done last, MQSHM_OP_*
