@@ -8,7 +8,8 @@
  *
  * Blocks run in workers: processes of a program that is told which blocks by its arguments,
  * --runtime RUNTIME --process NAME, --threads N if there are several, then for each block
- * --block TYPE --name NAME and --param KEY=VALUE for each parameter, and --ready-fd N. On
+ * --block TYPE --name NAME and --param KEY=VALUE for each parameter, and --ready-fd N; with
+ * --persistent its clients are (struct mqshm_client_options), as it may be started again. On
  * descriptor N, a stream socket, it writes "r" once its blocks are registered, and runs them
  * when it then reads a byte; at the end of the stream it ends instead. Before it leaves the
  * runtime it writes "s" if it was asked to stop, else "e". SIGINT asks it to end its
@@ -62,8 +63,8 @@ struct mqshm_runtime *mqshm_manager_runtime(const struct mqshm_manager *m); /* M
  *	for 10 s begins a new row
  * @backoff_ms: time before the first, doubled each time in a row up to 10 s; 0 for 100 ms
  *
- * Its block comes back under its name, and the connections that broke with it are made
- * again before it runs.
+ * Its blocks come back under their names, and are connected as before: all connections of
+ * them that anybody makes, but for transient ones, are persistent.
  */
 struct mqshm_restart {
 	uint32_t when;
@@ -111,8 +112,9 @@ char *mqshm_manager_log_path(const struct mqshm_manager *m, const char *block); 
  * @code: ENDED, RESTARTS: its exit status, if @signal is 0
  * @signal: ENDED, RESTARTS: the signal that ended it, else 0
  * @stopped: ENDED: it had been asked to stop
- * @starved: ENDED: all that fed its block has ended, so that it was not started again
  * @restarts: how often it was started again
+ * @lost: ours: messages that died in its hands, over all its lives
+ * @drained: ours: messages that were queued for it when it died, and went too
  * @clients: its clients, one each thread that runs blocks
  * @blocks: its blocks
  * @name: its name
@@ -125,8 +127,9 @@ struct mqshm_process_info {
 	int code;
 	int signal;
 	bool stopped;
-	bool starved;
 	uint32_t restarts;
+	uint64_t lost;
+	uint64_t drained;
 	uint32_t clients;
 	uint32_t blocks;
 	char name[MQSHM_PROCESS_NAME_LEN];
@@ -142,8 +145,8 @@ struct mqshm_process_info {
  * Returns once the block is registered. A log that was made for a process that did not
  * start is removed.
  *
- * -ECHILD the process ended instead; -ENOENT no worker; an error of opening the log, of
- * posix_spawn(), or (with a restart policy) of mqshm_monitor_open().
+ * -ECHILD the process ended instead; -ENOENT no worker; an error of opening the log or of
+ * posix_spawn().
  */
 int mqshm_manager_start_block(struct mqshm_manager *m, const struct mqshm_block_spec *spec,
 			      struct mqshm_process_info *out, char **said); /* MT-Unsafe race:manager */
@@ -219,7 +222,9 @@ int mqshm_graph_order(const struct mqshm_graph *graph, size_t *order); /* MT-Saf
  *
  * No block runs before all are registered and connected, so that the first message goes
  * to everybody; then sinks run first and sources last. On an error all that was started
- * ends without having run.
+ * ends without having run. A persistent connection that is there already, from an earlier
+ * run, is taken as it is. Those that are persistent only for restarts go with the last
+ * process, in mqshm_manager_next().
  *
  * As mqshm_manager_start_block() and mqshm_connect().
  */
@@ -230,7 +235,7 @@ int mqshm_manager_start_graph(struct mqshm_manager *m, const struct mqshm_graph 
 
 #define MQSHM_EVENT_ENDED	1	/* for good: no policy, limit reached, or asked to stop */
 #define MQSHM_EVENT_RESTARTS	2	/* it ended, and will be started again */
-#define MQSHM_EVENT_RESTARTED	3	/* it runs again, connected as before */
+#define MQSHM_EVENT_RESTARTED	3	/* it runs again */
 
 /**
  * mqshm_manager_next() - what happens to processes that the manager started

@@ -12,6 +12,7 @@
  * @graph: the graph
  * @processes: array of the process of each block, NULL if there is none yet
  * @plan: blocks that go into the process that is made next, with room for all
+ * @earlier: connections that go with earlier graphs of the manager
  * @fault: what could not be started
  */
 struct start {
@@ -19,6 +20,7 @@ struct start {
 	const struct mqshm_graph *graph;
 	struct process **processes;
 	const struct mqshm_block_spec **plan;
+	size_t earlier;
 	struct mqshm_graph_fault fault;
 };
 
@@ -118,8 +120,7 @@ static int process_begin(struct start *s, size_t first)
 		if (i == first || (shared && shared_process(graph, &graph->blocks[i]) == shared))
 			plan.blocks[plan.n_blocks++] = &graph->blocks[i];
 	}
-	r = plan.restart.when ? mqshm_links_watch(s->m) : 0;
-	r = r ? r : mqshm_process_new(s->m, &plan, &p);
+	r = mqshm_process_new(s->m, &plan, &p);
 	if (r)
 		return r;
 	for (i = first; i < graph->n_blocks; i++) {
@@ -150,6 +151,49 @@ static int blocks_register(struct start *s)
 	return 0;
 }
 
+/* A persistent one of an earlier run has joined the blocks already; 0 if it is such a one. */
+static int connection_find(struct mqshm_manager *m, const struct mqshm_connection_spec *c,
+			   uint64_t *id)
+{
+	uint32_t wanted = c->options.policy == MQSHM_POLICY_DROP_NEWEST ? MQSHM_RING_DROP_NEWEST :
+			  c->options.policy == MQSHM_POLICY_DROP_OLDEST ? MQSHM_RING_DROP_OLDEST : 0;
+	struct mqshm_snapshot *snap;
+	int r = -EEXIST;
+	size_t i;
+
+	wanted |= c->options.keep ? MQSHM_RING_KEEP : 0;
+	if (mqshm_manager_find_connection(m, c->from, c->to, id) ||
+	    mqshm_runtime_snapshot(m->rt, &snap))
+		return r;
+	for (i = 0; i < snap->n_connections; i++) {
+		uint32_t flags = snap->connections[i].flags;
+
+		if (snap->connections[i].id == *id && flags & MQSHM_RING_PERSISTENT &&
+		    wanted == (flags & (MQSHM_RING_DROP_NEWEST | MQSHM_RING_DROP_OLDEST |
+					MQSHM_RING_KEEP)))
+			r = 0;
+	}
+	mqshm_snapshot_free(snap);
+	return r;
+}
+
+static int connection_make(struct mqshm_manager *m, const struct mqshm_connection_spec *c)
+{
+	uint64_t *grown, id;
+	int r;
+
+	grown = realloc(m->connections, (m->n_connections + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	m->connections = grown;
+	r = mqshm_connect_with(m->rt, c->from, c->to, &c->options, &id);
+	if (r == -EEXIST)
+		r = connection_find(m, c, &id);
+	if (!r && !c->options.persistent)
+		m->connections[m->n_connections++] = id;
+	return r;
+}
+
 static int blocks_connect(struct start *s)
 {
 	const struct mqshm_graph *graph = s->graph;
@@ -157,15 +201,18 @@ static int blocks_connect(struct start *s)
 	int r;
 
 	for (i = 0; i < graph->n_connections; i++) {
-		const struct mqshm_connection_spec *c = &graph->connections[i];
-
-		r = mqshm_connect_with(s->m->rt, c->from, c->to, &c->options, NULL);
+		r = connection_make(s->m, &graph->connections[i]);
 		if (r)
 			return fault_set(s, MQSHM_GRAPH_CONNECTION, i, r);
 	}
-	/* while all of them are there for certain */
-	mqshm_links_update(s->m);
 	return 0;
+}
+
+/* Those that are not persistent have gone with their blocks. */
+void mqshm_graph_disconnect(struct mqshm_manager *m, size_t but)
+{
+	while (m->n_connections > but)
+		mqshm_disconnect(m->rt, m->connections[--m->n_connections]);
 }
 
 /* Takes a process out of the array, wherever it stands; NULL if it is out already. */
@@ -206,6 +253,7 @@ static int graph_start(struct start *s, size_t *order)
 	r = r ? r : blocks_connect(s);
 	if (r) {
 		blocks_drop(s);
+		mqshm_graph_disconnect(s->m, s->earlier);
 		return r;
 	}
 	for (i = 0; i < s->graph->n_blocks; i++) {
@@ -219,7 +267,7 @@ static int graph_start(struct start *s, size_t *order)
 int mqshm_manager_start_graph(struct mqshm_manager *m, const struct mqshm_graph *graph,
 			      struct mqshm_graph_fault *fault)
 {
-	struct start s = { .m = m, .graph = graph };
+	struct start s = { .m = m, .graph = graph, .earlier = m->n_connections };
 	size_t *order = calloc(graph->n_blocks + 1, sizeof(*order));
 	int r = -ENOMEM;
 

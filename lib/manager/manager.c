@@ -73,7 +73,7 @@ void mqshm_manager_close(struct mqshm_manager *m)
 		return;
 	while (m->processes)
 		mqshm_process_free(m, m->processes);
-	mqshm_links_free(m);
+	free(m->connections);
 	if (m->epoll >= 0)
 		close(m->epoll);
 	if (m->timer >= 0)
@@ -128,11 +128,11 @@ int mqshm_manager_start_block(struct mqshm_manager *m, const struct mqshm_block_
 	};
 	struct words words = { 0 };
 	struct process *p;
-	int r = spec->restart.when ? mqshm_links_watch(m) : 0;
+	int r;
 
 	if (said)
 		*said = NULL;
-	r = r ? r : mqshm_process_new(m, &plan, &p);
+	r = mqshm_process_new(m, &plan, &p);
 	if (r)
 		return r;
 	r = log_mark(p, &words);

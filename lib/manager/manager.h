@@ -1,24 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the files of the manager share: its processes and the connections that it remembers. */
+/* What the files of the manager share: its processes. */
 #ifndef LIB_MANAGER_MANAGER_H
 #define LIB_MANAGER_MANAGER_H
 
 #include <sys/types.h>
 #include <mqshm_manager.h>
-
-/**
- * struct link - a connection of a block that may be started again
- * @next: the next
- * @from: "block:port"
- * @to: "block:port"
- * @flags: MQSHM_RING_*, how it was made; 0 as long as that is not known
- */
-struct link {
-	struct link *next;
-	char *from;
-	char *to;
-	uint32_t flags;
-};
 
 /**
  * struct process - a process that the manager started, or is about to start again
@@ -33,11 +19,12 @@ struct link {
  * @pid: its number, also after its end; 0 before it was started
  * @pidfd: -1 if it does not run
  * @channel: socket to it, -1 if it was told to run and nobody listens
- * @left: number of the process that a monitor has seen the end of
  * @code: exit status of the last end
  * @signal: of the last end
  * @last: its last word, 's' or 'e', 0 if it has not said it yet
- * @starved: all that fed its block has ended
+ * @lost: buffers that died in its hands, all times
+ * @drained: messages that were queued for it when it died, and dropped
+ * @counted_ns: what it left behind until then is in these
  * @in_row: restarts since it last ran for long
  * @restarts: all of them
  * @started_ns: when it was started last
@@ -55,11 +42,12 @@ struct process {
 	pid_t pid;
 	int pidfd;
 	int channel;
-	uint32_t left;
 	int code;
 	int signal;
 	char last;
-	bool starved;
+	uint64_t lost;
+	uint64_t drained;
+	uint64_t counted_ns;
 	uint32_t in_row;
 	uint32_t restarts;
 	uint64_t started_ns;
@@ -72,9 +60,9 @@ struct process {
  * @runtime: its name as it was given
  * @worker: path, name and first arguments, ended by NULL; NULL if there is none
  * @processes: that it started
- * @links: connections of blocks that may be started again
- * @monitor: tells of connections; NULL while no block may be started again
- * @epoll: readable when one of @processes ended, @monitor has a notice, or @timer expired
+ * @connections: that go with its graphs, array[@n_connections] of their numbers
+ * @n_connections: how many
+ * @epoll: readable when one of @processes ended, or @timer expired
  * @timer: for the next restart
  * @finishing: sources were asked to end
  */
@@ -83,8 +71,8 @@ struct mqshm_manager {
 	char *runtime;
 	char **worker;
 	struct process *processes;
-	struct link *links;
-	struct mqshm_monitor *monitor;
+	uint64_t *connections;
+	size_t n_connections;
 	int epoll;
 	int timer;
 	bool finishing;
@@ -141,17 +129,9 @@ char *mqshm_log_read(const char *path, off_t start);
 /* Removes a log that was made for nothing, and its folder if that is empty and ours. */
 void mqshm_log_remove(const char *path);
 
-/* -- links.c ----------------------------------------------------------------------- */
+/* -- graph.c ---------------------------------------------------------------------- */
 
-/* From now on connections are remembered. */
-int mqshm_links_watch(struct mqshm_manager *m);
-/* Takes in what has come and gone. */
-void mqshm_links_update(struct mqshm_manager *m);
-/*
- * Makes those of a process again whose other end is there. False if it had inputs, and all
- * that fed them has ended: nothing would ever come.
- */
-bool mqshm_links_restore(struct mqshm_manager *m, const struct process *p);
-void mqshm_links_free(struct mqshm_manager *m);
+/* Takes away the connections that were only to outlive restarts, all but the first few. */
+void mqshm_graph_disconnect(struct mqshm_manager *m, size_t but);
 
 #endif /* LIB_MANAGER_MANAGER_H */

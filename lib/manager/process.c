@@ -100,6 +100,8 @@ static char **arguments_make(const struct mqshm_manager *m, const struct plan *p
 		snprintf(threads, sizeof(threads), "%u", plan->threads);
 		words_add(&words, "--threads", threads);
 	}
+	if (plan->restart.when)
+		words_add(&words, "--persistent", NULL);
 	for (i = 0; i < plan->n_blocks; i++)
 		words_add_block(&words, plan->blocks[i]);
 	words_add(&words, "--ready-fd", WORKER_FD_TEXT);
@@ -408,8 +410,9 @@ void mqshm_process_describe(const struct process *p, struct mqshm_process_info *
 		.code = p->code,
 		.signal = p->signal,
 		.stopped = p->last == 's',
-		.starved = p->starved,
 		.restarts = p->restarts,
+		.lost = p->lost,
+		.drained = p->drained,
 		.blocks = (uint32_t)p->n_blocks,
 	};
 	snprintf(out->name, sizeof(out->name), "%s", p->name);

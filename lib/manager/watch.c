@@ -34,11 +34,34 @@ static bool is_to_restart(const struct mqshm_manager *m, const struct process *p
 	return failed || (p->restart.when == MQSHM_RESTART_ALWAYS && !m->finishing);
 }
 
+/* Adds up what its clients have left behind, as far as the module has settled them. */
+static void account(struct mqshm_manager *m, struct process *p)
+{
+	struct mqshm_snapshot *snap;
+	size_t i;
+
+	if (mqshm_runtime_snapshot(m->rt, &snap))
+		return;
+	for (i = 0; i < snap->n_departed; i++) {
+		const struct mqshm_departed_record *d = &snap->departed[i];
+
+		/* its number may have been another's before */
+		if (d->pid != (uint32_t)p->pid || d->at_ns < p->started_ns ||
+		    d->at_ns <= p->counted_ns)
+			continue;
+		p->lost += d->lost_buffers;
+		p->drained += d->drained;
+	}
+	p->counted_ns = snap->now_ns;
+	mqshm_snapshot_free(snap);
+}
+
 /* It has ended: for good, or until it is due. */
 static uint32_t decide(struct mqshm_manager *m, struct process *p)
 {
 	uint64_t now = mqshm_now_ns();
 
+	account(m, p);
 	if (now - p->started_ns >= LONG_RUN_NS)
 		p->in_row = 0;
 	if (!is_to_restart(m, p))
@@ -64,22 +87,11 @@ static bool is_settling(struct mqshm_manager *m, const struct process *p)
 	return settling;
 }
 
-/* It is not needed any more: what is told is its last end. */
-static uint32_t give_up(struct process *p, int code, int signal)
-{
-	mqshm_process_cancel(p);
-	p->restarts--;
-	p->starved = true;
-	p->code = code;
-	p->signal = signal;
-	return MQSHM_EVENT_ENDED;
-}
-
 static uint32_t restart(struct mqshm_manager *m, struct process *p)
 {
-	int code = p->code, signal = p->signal, r;
+	int r;
 
-	mqshm_links_update(m);
+	account(m, p);
 	p->restarts++;
 	r = mqshm_process_spawn(m, p);
 	if (r) {
@@ -89,8 +101,6 @@ static uint32_t restart(struct mqshm_manager *m, struct process *p)
 	r = r ? r : mqshm_process_ready(p);
 	if (r)
 		return decide(m, p);
-	if (!mqshm_links_restore(m, p))
-		return give_up(p, code, signal);
 	mqshm_process_go(m, p);
 	return MQSHM_EVENT_RESTARTED;
 }
@@ -160,7 +170,6 @@ int mqshm_manager_next(struct mqshm_manager *m, uint32_t *event,
 	int r = 0;
 
 	for (;;) {
-		mqshm_links_update(m);
 		for (p = m->processes; p; p = p->next) {
 			*event = look(m, p);
 			if (!*event)
@@ -174,8 +183,10 @@ int mqshm_manager_next(struct mqshm_manager *m, uint32_t *event,
 		/* the last look was after the sleep */
 		if (r)
 			return r;
-		if (!is_any_left(m))
+		if (!is_any_left(m)) {
+			mqshm_graph_disconnect(m, 0);
 			return -ECHILD;
+		}
 		r = sleep_until(m, deadline_ns);
 	}
 }

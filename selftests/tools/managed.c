@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int wrong;
 
@@ -91,9 +92,9 @@ static void kill_and_restart(struct mqshm_manager *m)
 	const struct mqshm_block_record *block;
 	struct mqshm_process_info p;
 	struct mqshm_snapshot *snap;
+	uint64_t id, deadline = mqshm_after_ms(10000);
 	struct mqshm_stats stats;
 	uint32_t event;
-	uint64_t id;
 
 	CHECK(mqshm_manager_next(m, &event, &p, MQSHM_NO_WAIT) == -ETIMEDOUT);
 	CHECK(!mqshm_runtime_snapshot(mqshm_manager_runtime(m), &snap));
@@ -107,6 +108,10 @@ static void kill_and_restart(struct mqshm_manager *m)
 	/* it is another client now */
 	CHECK(!mqshm_manager_kill_client(m, block->client));
 	mqshm_snapshot_free(snap);
+	/* spl has to let go of the old end first */
+	while (mqshm_manager_find_connection(m, "spl:out1", "rtr:in1", &id) &&
+	       mqshm_now_ns() < deadline)
+		usleep(1000);
 	CHECK(!mqshm_manager_find_connection(m, "spl:out1", "rtr:in1", &id));
 	CHECK(!mqshm_manager_get_stats(m, &stats) && stats.restarts == 1 && stats.deaths == 1);
 	CHECK(!mqshm_manager_disconnect(m, id) && mqshm_manager_disconnect(m, id) == -ENOENT);

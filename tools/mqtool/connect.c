@@ -22,6 +22,7 @@ struct connect_options {
 #define KEY_POLICY	'p'
 #define KEY_PERSISTENT	'P'
 #define KEY_KEEP	'k'
+#define KEY_TRANSIENT	0x100
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -44,6 +45,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_PERSISTENT:
 		o->with.persistent = true;
 		return 0;
+	case KEY_TRANSIENT:
+		o->with.transient = true;
+		return 0;
 	case KEY_KEEP:
 		o->with.persistent = true;
 		o->with.keep = true;
@@ -56,6 +60,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!o->from || !o->to)
 			argp_error(state, "--%s is missing", o->from ? "to" : "from");
+		if (o->with.transient && o->with.persistent)
+			argp_error(state, "--transient: it is that, or it is persistent and keeps");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -110,6 +116,8 @@ int command_connect(int argc, char **argv)
 		  "the message; drop-oldest: it takes out what has been queued longest", 0 },
 		{ "persistent", KEY_PERSISTENT, NULL, 0, "Stays until it is taken away: a block that "
 		  "goes, however it goes, is connected again when one of its name comes", 0 },
+		{ "transient", KEY_TRANSIENT, NULL, 0, "Not persistent, although a block at an end was "
+		  "started with --restart or --persistent, of which all connections are", 0 },
 		{ "keep", KEY_KEEP, "SECONDS", OPTION_ARG_OPTIONAL, "Persistent, and what is queued "
 		  "when the input's block goes waits for the next one, for so long (30; "
 		  "forever)", 0 },

@@ -328,9 +328,12 @@ static void read_policy(struct reader *r, struct fy_node *value, void *what)
 static void read_persistent(struct reader *r, struct fy_node *value, void *what)
 {
 	const char *yes = word(r, value, "persistent", NULL);
-	bool *persistent = &((struct mqshm_connection_spec *)what)->options.persistent;
+	struct mqshm_connect_options *options = &((struct mqshm_connection_spec *)what)->options;
 
-	*persistent = *persistent || !strcmp(yes, "true");
+	if (!strcmp(yes, "true"))
+		options->persistent = true;
+	else
+		options->transient = true;
 	if (*yes && strcmp(yes, "true") && strcmp(yes, "false"))
 		wrong(r, value, "persistent", yes, "it is true or false");
 }
@@ -399,6 +402,9 @@ static void read_connections(struct reader *r, struct fy_node *value, void *what
 			continue;
 		}
 		read_keys(r, node, keys, &c);
+		if (c.options.keep && c.options.transient)
+			wrong(r, node, "connection", c.from, "keep keeps messages for a block that comes "
+			      "back, which persistent: false excludes; leave one of them out");
 		if (c.from && c.to)
 			spec_connect(r->spec, c.from, c.to, line_of(node))->options = c.options;
 		else

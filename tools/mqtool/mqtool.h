@@ -195,6 +195,8 @@ struct block_type {
 
 /* By name, PATH, PATH:TYPE or FILE:TYPE; NULL after a message. */
 const struct mqshm_block_ops *type_find(const char *name);
+/* The same without a message, of a type that a block here may have. */
+const struct mqshm_block_ops *type_of_block(const char *name);
 /* All that have names: built in, and in the folders for plug-ins; messages about bad ones. */
 void types_each(void (*each)(const struct block_type *type, void *arg), void *arg);
 
@@ -273,6 +275,7 @@ void bus_show(const struct mqshm_bus_message *m, const char *sender, bool json);
  * @process_name: name of the process, for people
  * @params: array[@n_params]
  * @ready_fd: socket to a manager, as in mqshm_manager.h; -1 for none
+ * @persistent: its connections are persistent
  */
 struct worker_options {
 	const char *runtime;
@@ -282,6 +285,7 @@ struct worker_options {
 	struct mqshm_param *params;
 	size_t n_params;
 	int ready_fd;
+	bool persistent;
 };
 
 /* Runs the block until it ends: EXIT_*. */

@@ -210,15 +210,58 @@ static char *restart_text(const struct mqshm_restart *restart)
 	       text("%s", words[restart->when]);
 }
 
+/* When the block at an end is started again, as the graph is run. */
+static bool end_restarts(const struct mqshm_graph *graph, const char *end)
+{
+	size_t n = strcspn(end, ":");
+
+	for (size_t i = 0; i < graph->n_blocks; i++) {
+		const struct mqshm_block_spec *b = &graph->blocks[i];
+
+		if (!strncmp(b->name, end, n) && !b->name[n])
+			return b->restart.when != MQSHM_RESTART_NO;
+	}
+	return false;
+}
+
+static char *persistent_text(const struct mqshm_graph *graph, const struct spec_connection *c)
+{
+	bool restarts = end_restarts(graph, c->from) || end_restarts(graph, c->to);
+
+	return text("%s", c->options.persistent ? "yes" : c->options.transient || !restarts ?
+		    "no" : "for restarts");
+}
+
+static char *keep_text(const struct mqshm_connect_options *o)
+{
+	uint64_t ns = o->keep_ns ? o->keep_ns : MQSHM_KEEP_DEFAULT_NS;
+
+	if (!o->keep)
+		return text("no");
+	return o->keep_ns == MQSHM_KEEP_FOREVER ? text("forever") : show_duration(ns);
+}
+
+static void show_connections(const struct spec *s, const struct mqshm_graph *graph)
+{
+	static const char *const titles[] = { "From", "To", "Policy", "Persistent", "Keep" };
+	static const size_t widths[] = { 12, 12, 12, 12, 0 };
+	struct table connections = { .columns = 5, .title = titles, .width = widths };
+
+	for (size_t i = 0; i < s->n_connections; i++) {
+		const struct spec_connection *c = &s->connections[i];
+
+		table_add(&connections, (char *[]){ show_name(c->from), show_name(c->to),
+			  text("%s", policy_name(c->options.policy)),
+			  persistent_text(graph, c), keep_text(&c->options) });
+	}
+	table_print(&connections, "Connections");
+}
+
 static int show(const struct spec *s, const char *runtime, const struct mqshm_graph *graph)
 {
 	static const char *const block_titles[] = { "Name", "Type", "Process", "Restart", "Parameters" };
 	static const size_t block_widths[] = { 12, 12, 12, 12, 0 };
-	static const char *const connection_titles[] = { "From", "To" };
-	static const size_t connection_widths[] = { 12, 0 };
 	struct table blocks = { .columns = 5, .title = block_titles, .width = block_widths };
-	struct table connections = { .columns = 2, .title = connection_titles,
-				     .width = connection_widths };
 	size_t *order = grow(NULL, graph->n_blocks + 1, sizeof(*order));
 
 	if (mqshm_graph_order(graph, order)) {
@@ -234,10 +277,7 @@ static int show(const struct spec *s, const char *runtime, const struct mqshm_gr
 			  restart_text(&graph->blocks[order[i]].restart), params_text(b) });
 	}
 	table_print(&blocks, "Blocks, in the order in which they begin");
-	for (size_t i = 0; i < s->n_connections; i++)
-		table_add(&connections, (char *[]){ show_name(s->connections[i].from),
-			  show_name(s->connections[i].to) });
-	table_print(&connections, "Connections");
+	show_connections(s, graph);
 	free(order);
 	return EXIT_DONE;
 }

@@ -9,6 +9,7 @@
 #define KEY_LOG		0x100
 #define KEY_RESTART	0x101
 #define KEY_READY_FD	0x102
+#define KEY_PERSISTENT	0x103
 
 /**
  * struct start_options - the command line
@@ -79,6 +80,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->restart_text = arg;
 		if (!restart_parse(arg, &o->restart))
 			argp_error(state, "--restart %s: " RESTART_FORM, arg);
+		return 0;
+	case KEY_PERSISTENT:
+		o->worker.persistent = true;
 		return 0;
 	case KEY_READY_FD:
 		o->worker.ready_fd = atoi(arg);
@@ -186,7 +190,8 @@ static int start_background(const struct start_options *o, struct background *b)
 /* The worker is this program again; one that is to be started again is watched by another. */
 static int start_detached(struct start_options *o)
 {
-	const char *const plain[] = { SELF, "mqtool", "start", NULL };
+	const char *const plain[] = { SELF, "mqtool", "start",
+				      o->worker.persistent ? "--persistent" : NULL, NULL };
 	const char *const watched[] = { SELF, "mqtool", "start", "--restart", o->restart_text, NULL };
 	struct background b = {
 		.spec = {
@@ -243,6 +248,8 @@ int command_start(int argc, char **argv)
 		{ "restart", KEY_RESTART, "WHEN", 0, "Start it again, connected as before, when its "
 		  "process ends: no, on-failure, always, or as on-failure:20 at most so often in a "
 		  "row (default of that: 10)", 0 },
+		{ "persistent", KEY_PERSISTENT, NULL, 0, "Connections of the block stay when it goes, "
+		  "for the next one of its name; with --restart they do", 0 },
 		{ "ready-fd", KEY_READY_FD, "N", OPTION_HIDDEN, NULL, 0 },
 		{ "foreground", 'f', NULL, 0, "Stay until the block ends; the only way in which "
 		  "filename=- can be stdin or stdout", 0 },

@@ -75,9 +75,7 @@ static void stop_all(struct watch *w)
 /* Others would wait for a block that is gone for good. */
 static void failed(struct watch *w, const struct mqshm_process_info *p, const char *how)
 {
-	if (p->starved)
-		fail(kind_of(p), name_of(p), "what fed it has ended meanwhile, so it is not started again");
-	else if (p->restarts)
+	if (p->restarts)
 		fail(kind_of(p), name_of(p), "its process ended by %s, again after %u restarts", how,
 		     p->restarts);
 	else if (p->signal)
@@ -141,9 +139,52 @@ static int signals_open(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* Messages that connections have dropped so far. */
+static uint64_t dropped(struct mqshm_manager *m)
+{
+	struct mqshm_snapshot *snap;
+	uint64_t n = 0;
+
+	if (mqshm_runtime_snapshot(mqshm_manager_runtime(m), &snap))
+		return 0;
+	n = snap->n_runtimes ? snap->runtimes[0].dropped : 0;
+	mqshm_snapshot_free(snap);
+	return n;
+}
+
+/* The only block of a process that has no name of its own, else the process. */
+static const char *label(const struct mqshm_process_info *p)
+{
+	size_t n = strlen(p->block);
+
+	return !strncmp(p->name, p->block, n) && !strcmp(p->name + n, "_proc") ? p->block : p->name;
+}
+
+/* What restarts and drops there were, and what they cost; nothing if there were none. */
+static void report(struct mqshm_manager *m, uint64_t drops)
+{
+	struct mqshm_process_info *list;
+	size_t n;
+
+	if (mqshm_manager_list_processes(m, &list, &n))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		const struct mqshm_process_info *p = &list[i];
+
+		if (p->ours && (p->restarts || p->lost || p->drained))
+			fprintf(stderr, "%s: restarts: %u; messages lost: %llu in its hands, %llu queued for it\n",
+				label(p), p->restarts,
+				(unsigned long long)p->lost, (unsigned long long)p->drained);
+	}
+	free(list);
+	if (drops)
+		fprintf(stderr, "connections: messages dropped: %llu\n", (unsigned long long)drops);
+}
+
 int supervise(struct mqshm_manager *m)
 {
 	struct watch w = { .m = m, .signals = signals_open() };
+	uint64_t before = dropped(m);
 	struct pollfd fds[] = {
 		{ .fd = mqshm_manager_fd(m), .events = POLLIN },
 		{ .fd = w.signals, .events = POLLIN },
@@ -162,6 +203,7 @@ int supervise(struct mqshm_manager *m)
 			take_signal(&w);
 	}
 	close(w.signals);
+	report(m, dropped(m) - before);
 	return w.status;
 }
 

@@ -145,7 +145,9 @@ bool worker_ready(int ready_fd)
 
 int worker_run(const struct worker_options *o)
 {
-	struct mqshm_client_options options = { .process_name = o->process_name };
+	struct mqshm_client_options options = {
+		.process_name = o->process_name, .persistent = o->persistent,
+	};
 	struct mqshm_instance *instance;
 	struct mqshm_client *client;
 	char *sentence = NULL;

@@ -10,6 +10,7 @@
 
 #define KEY_PIN		0x100
 #define KEY_READY_FD	0x101
+#define KEY_PERSISTENT	0x102
 
 /**
  * struct block_options - what the command line says of a block
@@ -134,6 +135,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'p':
 	case KEY_PIN:
 		parse_of_block(key, arg, state);
+		return 0;
+	case KEY_PERSISTENT:
+		o->worker.persistent = true;
 		return 0;
 	case KEY_READY_FD:
 		o->ready_fd = atoi(arg);
@@ -275,7 +279,7 @@ static int run_alone(const struct options *o, const char *runtime)
 	const struct worker_options alone = {
 		.runtime = runtime, .ops = b->ops, .name = b->name, .params = b->params,
 		.n_params = b->n_params, .process_name = o->worker.process_name,
-		.ready_fd = o->ready_fd,
+		.ready_fd = o->ready_fd, .persistent = o->worker.persistent,
 	};
 
 	return worker_run(&alone);
@@ -310,6 +314,8 @@ int command_worker(int argc, char **argv)
 		OPTION_RUNTIME,
 		{ "threads", 't', "N", 0, "Threads that the blocks share (default: 1)", 0 },
 		{ "process", 'P', "NAME", 0, "Name of the process (default: worker)", 0 },
+		{ "persistent", KEY_PERSISTENT, NULL, 0, "Connections of its blocks stay when they go, "
+		  "for the next ones of their names", 0 },
 		{ "block", 'b', "TYPE", 0, "A block, of a type from the list below; repeatable", 1 },
 		{ "name", 'n', "NAME", 0, "Name of the block before it, unique in the runtime "
 		  "(default: the type in small letters, and a number from 0)", 1 },
