@@ -179,8 +179,9 @@ same "200 -400 -350 700 0 0" "$(samples out)" "samples"
 test_case "what is wrong is refused by the block, and nothing is changed"
 want 1 "block amp: gain=loud: this is no number, such as 2.5; nothing was changed" -- mqtool set --block amp gain=loud
 want 1 "gain=: this is no number" -- mqtool set --block amp gain=
-want 1 "Amplifier takes no parameter volume" -- mqtool set --block amp volume=1
-want 1 "format cannot be changed while the block runs" -- mqtool set --block amp format=wav
+want 1 "Amplifier takes no parameter volume; parameters that can be changed: gain, clip; nothing" -- mqtool set --block amp volume=1
+want 1 "no parameter gian; did you mean gain? parameters that can be changed: gain, clip" -- mqtool set --block amp clip=1 gian=1
+want 1 "format cannot be changed while the block runs; parameters that can be changed: gain, clip" -- mqtool set --block amp format=wav
 want 1 "clip=maybe: this is neither" -- mqtool set --block amp gain=5 clip=maybe
 want 1 "parameter gain is given twice" -- mqtool set --block amp gain=5 gain=6
 want 1 "did you mean amp?" -- mqtool set --block amo gain=5

@@ -64,15 +64,41 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static bool is_live(const struct mqshm_block_ops *ops, const char *key)
+{
+	const char *const *live = ops->live;
+
+	while (live && *live && strcmp(*live, key))
+		live++;
+	return live && *live;
+}
+
+/* What can be changed in the place of the first that cannot, to be freed; "" if all can. */
+static char *live_hint(const struct set_options *o, const char *type)
+{
+	const struct mqshm_block_ops *ops = type_of_block(type);
+	struct names names = { 0 };
+	char *hint = NULL;
+
+	for (const char *const *live = ops ? ops->live : NULL; live && *live; live++)
+		names_add(&names, *live);
+	for (size_t i = 0; i < o->n_params && names.n && !hint; i++)
+		if (!is_live(ops, o->params[i].key))
+			hint = names_hint(&names, o->params[i].key, "parameters that can be changed");
+	names_free(&names);
+	return hint ? hint : text("%s", "");
+}
+
 static int set_fail(const struct set_options *o, const struct mqshm_block_record *block,
 		    int error, const char *why)
 {
 	/* the sentence comes from another's program */
 	char *shown = why ? show_name(why) : NULL, *type = show_name(block->type);
+	char *hint = live_hint(o, block->type);
 
 	switch (shown ? 0 : error) {
 	case 0:
-		fail("block", o->block, "%s; nothing was changed", shown);
+		fail("block", o->block, "%s%s; nothing was changed", shown, hint);
 		break;
 	case -ENOTCONN:
 		fail("block", o->block, "a %s takes no changes while it runs: stop it, and start "
@@ -93,6 +119,7 @@ static int set_fail(const struct set_options *o, const struct mqshm_block_record
 	default:
 		fail_errno("block", o->block, error);
 	}
+	free(hint);
 	free(shown);
 	free(type);
 	return EXIT_FAILED;

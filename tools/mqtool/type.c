@@ -78,3 +78,13 @@ const struct mqshm_block_ops *type_find(const char *name)
 	free(error);
 	return NULL;
 }
+
+const struct mqshm_block_ops *type_of_block(const char *name)
+{
+	const struct mqshm_block_ops *ops = builtin_block(name);
+
+	/* a name that comes from a runtime is no path */
+	if (!ops && !strpbrk(name, "/:") && mqshm_block_load(name, &ops, NULL))
+		return NULL;
+	return ops;
+}
