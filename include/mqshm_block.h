@@ -9,10 +9,10 @@
  *
  * A thread runs one block, by mqshm_instance_run(), or many, as one of a worker's.
  * Blocks are written the same way for both: a call that waits (mqshm_get_input(),
- * mqshm_produce_output(), mqshm_allocate_buffer(), mqshm_instance_poll(), mqshm_wait(),
- * mqshm_buffer_alloc()) lets the thread's other blocks run meanwhile. What else sleeps
- * (reading a pipe that is empty) holds them up. Each of many has a stack of its own,
- * which is smaller than a thread's.
+ * mqshm_produce_output(), mqshm_allocate_buffer(), mqshm_make_writable(),
+ * mqshm_instance_poll(), mqshm_wait(), mqshm_buffer_alloc()) lets the thread's other
+ * blocks run meanwhile. What else sleeps (reading a pipe that is empty) holds them up.
+ * Each of many has a stack of its own, which is smaller than a thread's.
  */
 #ifndef MQSHM_BLOCK_H
 #define MQSHM_BLOCK_H
@@ -118,8 +118,8 @@ struct mqshm_instance;
  * @live: keys of parameters that can be changed while the block runs, array ended by NULL;
  *	NULL: none
  * @change: with @live: somebody changes such parameters: read all of them again, check
- *	them, and only then use them. Called between two works, and while work waits in
- *	mqshm_get_input() or mqshm_produce_output(). If it fails, nothing was changed and
+ *	them, and only then use them. Called between two works, and while work waits for
+ *	input, room or a buffer in one of the calls below. If it fails, nothing was changed and
  *	who asked is told the sentence
  *
  * All but @work may be NULL. initialize, start, change: 0 or -errno, after
@@ -188,6 +188,8 @@ int mqshm_get_input(struct mqshm_instance *in, size_t i, uint64_t deadline_ns,
 bool mqshm_has_input(struct mqshm_instance *in, size_t i); /* MT-Unsafe race:client */
 size_t mqshm_input_size(struct mqshm_instance *in, size_t i); /* MT-Unsafe race:client */
 int mqshm_allocate_buffer(struct mqshm_instance *in, size_t bytes, struct mqshm_buffer *out); /* MT-Unsafe race:client */
+/* As mqshm_buffer_make_writable(): @buf is its own then, to be changed in place. */
+int mqshm_make_writable(struct mqshm_instance *in, struct mqshm_buffer *buf); /* MT-Unsafe race:client */
 /* To every connection of output @i; waits for room and for a connection. */
 int mqshm_produce_output(struct mqshm_instance *in, size_t i, struct mqshm_buffer *buf); /* MT-Unsafe race:client */
 /**

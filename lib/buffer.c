@@ -435,8 +435,8 @@ static int make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
 	return 0;
 }
 
-int mqshm_buffer_make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
-			       uint64_t deadline_ns)
+static int make_writable_once(struct mqshm_client *c, struct mqshm_buffer *buf,
+			      uint64_t deadline_ns)
 {
 	int r = client_enter(c);
 
@@ -445,4 +445,40 @@ int mqshm_buffer_make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
 	r = make_writable(c, buf, deadline_ns);
 	client_leave(c);
 	return r;
+}
+
+/* One block of many: the others, who may have the buffers, run while it waits. */
+static int make_writable_in_turns(struct mqshm_client *c, struct mqshm_buffer *buf,
+				  uint64_t deadline_ns)
+{
+	struct client_wait w = { .pools = pools_fit(c, mqshm_buffer_capacity(c, buf)) };
+	uint64_t look_ns = SOLE_LOOK_FIRST_NS;
+	int waited = -ETIMEDOUT, r;
+
+	while (waited == -ETIMEDOUT) {
+		w.deadline_ns = mqshm_now_ns() + look_ns;
+		if (w.deadline_ns >= deadline_ns)
+			w.deadline_ns = deadline_ns;
+		waited = c->turns->wait(c->turns, &w);
+		if (waited && waited != -ETIMEDOUT)
+			return waited;
+		r = make_writable_once(c, buf, MQSHM_NO_WAIT);
+		if (r != -EAGAIN)
+			return r;
+		if (waited && w.deadline_ns == deadline_ns)
+			return -ETIMEDOUT;
+		if (look_ns < SOLE_LOOK_LAST_NS)
+			look_ns *= 2;
+	}
+	/* something changed: the caller may want to know, before it calls again */
+	return -EAGAIN;
+}
+
+int mqshm_buffer_make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
+			       uint64_t deadline_ns)
+{
+	bool in_turns = c->turns && deadline_ns != MQSHM_NO_WAIT;
+	int r = make_writable_once(c, buf, in_turns ? MQSHM_NO_WAIT : deadline_ns);
+
+	return r == -EAGAIN && in_turns ? make_writable_in_turns(c, buf, deadline_ns) : r;
 }

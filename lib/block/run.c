@@ -102,6 +102,26 @@ int mqshm_allocate_buffer(struct mqshm_instance *in, size_t bytes, struct mqshm_
 		mqshm_stats_wait_begin(in, MQSHM_WAITS_BUFFER);
 		r = mqshm_buffer_alloc(in->client, bytes, MQSHM_FOREVER, out);
 		mqshm_stats_wait_end(in);
+		control_check(in);
+		if (r != -EAGAIN && r != -EINTR)
+			return r;
+	}
+}
+
+int mqshm_make_writable(struct mqshm_instance *in, struct mqshm_buffer *buf)
+{
+	int r;
+
+	for (;;) {
+		r = mqshm_buffer_make_writable(in->client, buf, MQSHM_NO_WAIT);
+		if (r != -EAGAIN)
+			return r;
+		if (mqshm_instance_cancelled(in))
+			return -ECANCELED;
+		mqshm_stats_wait_begin(in, MQSHM_WAITS_BUFFER);
+		r = mqshm_buffer_make_writable(in->client, buf, MQSHM_FOREVER);
+		mqshm_stats_wait_end(in);
+		control_check(in);
 		if (r != -EAGAIN && r != -EINTR)
 			return r;
 	}

@@ -166,6 +166,39 @@ static void hoarder_stop(struct mqshm_instance *in)
 		mqshm_buffer_release(mqshm_instance_client(in), &s->hold[--s->held]);
 }
 
+/*
+ * Has one buffer, and once it is changed it wants another one; with n 1 it has two
+ * references to the first, and wants to write to it.
+ */
+static enum mqshm_result tuner_work(struct mqshm_instance *in)
+{
+	struct state *s = mqshm_instance_state(in);
+	struct mqshm_client *c = mqshm_instance_client(in);
+	int r = s->held ? 0 : mqshm_allocate_buffer(in, 1, &s->hold[0]);
+
+	s->held = !r;
+	if (!r && !s->done) {
+		mqshm_wait(c, NULL, 0, MQSHM_FOREVER, NULL);
+		return MQSHM_OK;
+	}
+	if (!r && s->n == 1)
+		r = mqshm_buffer_share(c, &s->hold[0], &s->hold[1]);
+	if (!r && s->n == 1)
+		r = mqshm_make_writable(in, &s->hold[0]);
+	else if (!r)
+		r = mqshm_allocate_buffer(in, 1, &s->hold[1]);
+	s->held += !r;
+	hoarder_stop(in);
+	return r ? failed(in, r) : MQSHM_DONE;
+}
+
+static int tuner_change(struct mqshm_instance *in)
+{
+	struct state *s = mqshm_instance_state(in);
+
+	return mqshm_instance_integer(in, "n", 0, INT64_MAX, &s->done);
+}
+
 static int forward_init(struct mqshm_instance *in)
 {
 	int r = mqshm_instance_add_input(in, "in", 0);
@@ -381,6 +414,10 @@ TYPE(feeder, "Feeder", source_init, feeder_work);
 TYPE(roomy, "Roomy", source_init, roomy_work, .trigger = MQSHM_TRIGGER_FREE);
 TYPE(forward, "Forward", forward_init, forward_work);
 TYPE(gather, "Gather", forward_init, gather_work);
+static const char *const tuner_live[] = { "n", NULL };
+
+TYPE(tuner, "Tuner", patient_init, tuner_work, .trigger = MQSHM_TRIGGER_FREE,
+     .live = tuner_live, .change = tuner_change);
 TYPE(hoarder, "Hoarder", patient_init, hoarder_work, .trigger = MQSHM_TRIGGER_FREE,
      .stop = hoarder_stop);
 TYPE(sink, "Sink", sink_init, sink_work);
@@ -704,7 +741,7 @@ static uint32_t buffers_free(void)
 	uint32_t n;
 
 	test_check(mqshm_runtime_snapshot(rt, &snap), "snapshot");
-	n = snap->pools[0].free + snap->pools[1].free;
+	n = snap->pools[0].free + (snap->n_pools > 1 ? snap->pools[1].free : 0);
 	mqshm_snapshot_free(snap);
 	return n;
 }
@@ -759,6 +796,45 @@ static void descriptors(uint64_t messages)
 	graph_end("blocks that wait for descriptors", good && !blocks_not(MQSHM_DONE));
 }
 
+static bool waits_for_buffer(const char *name)
+{
+	struct mqshm_snapshot *snap;
+	bool waits;
+
+	test_check(mqshm_runtime_snapshot(rt, &snap), "snapshot");
+	waits = shown(snap, name)->waits == MQSHM_WAITS_BUFFER;
+	mqshm_snapshot_free(snap);
+	return waits;
+}
+
+/* Blocks that wait for buffers, on one thread, answer to changes. */
+static void changes(void)
+{
+	static const char *const names[] = { "allocates", "writes" };
+	const struct mqshm_param param = { "n", "7" };
+	bool good = true;
+	int i;
+
+	graph_begin(4, 2);
+	add_on(&hoarder, "hoarder", 2, 1, 0);
+	for (i = 0; i < 2; i++)
+		add_on(&tuner, names[i], i, 1, 1);
+	while (buffers_free())
+		usleep(1000);
+	for (i = 0; i < 40; i++) {
+		good = good && !mqshm_block_change(RUNTIME, block(names[i % 2])->id, &param, 1,
+						   mqshm_after_ms(20000), NULL);
+		while (i < 2 && !waits_for_buffer(names[i]))
+			usleep(1000);
+	}
+	test_check(mqshm_block_request_stop(rt, block("hoarder")->id), "stop");
+	while (block("allocates")->running || block("writes")->running)
+		usleep(1000);
+	good = good && block("allocates")->result == MQSHM_DONE &&
+	       block("writes")->result == MQSHM_DONE;
+	graph_end("who waits for a buffer is changed meanwhile, and lets others run", good);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t messages = argc > 1 ? strtoull(argv[1], NULL, 0) : 20000;
@@ -777,6 +853,7 @@ int main(int argc, char **argv)
 	rest();
 	descriptors(messages / 4);
 	shortage(messages / 10);
+	changes();
 	test_ok(host_stop() == 0, "nothing of the module is left");
 	return test_end();
 }

@@ -225,6 +225,32 @@ quiet mqtool connect --from src2 --to amp2
 want 0 "amp2 gain=9" -- mqtool set --block amp2 gain=9
 quiet mqtool stop --block amp2
 
+# what the Throttle does not take is the Generator's and the Amplifier's: it has to copy, and all buffers are in use
+# shellcheck disable=SC2317 # for until_true
+waits() { [ "$(mqtool list --json --runtime v | jq -r '.blocks[] | select(.name == "ampli") | .stats.waits')" = buffer ]; }
+for many in '' 'processes: {many: }'; do
+	test_case "a block that waits for a buffer to copy to is changed too${many:+, beside others on its thread}"
+	cat > short.yaml << END
+runtime: v
+pools: {4K: 3}
+$many
+blocks:
+  src: {type: Generator, params: {wave: counter, bytes: 1000}${many:+, process: many}}
+  ampli: {type: Amplifier, params: {format: s16le}${many:+, process: many}}
+  thr: {type: Throttle, params: {messages: 0.001}${many:+, process: many}}
+  nul: {type: NullSink}
+  nul2: {type: NullSink}
+connections: [src -> ampli -> nul, src -> thr -> nul2]
+END
+	mqtool run short.yaml > words 2>&1 &
+	run=$!
+	until_true waits
+	for gain in 2 3 4; do want 0 "ampli gain=$gain" -- mqtool set --runtime v --block ampli gain=$gain; done
+	waits || wrong "it waits for nothing any more"
+	mqtool stop --runtime v --all > /dev/null
+	wait $run || wrong "status $?: $(cat words)"
+done
+
 test_case "a block that does not answer"
 kill -STOP "$amp"
 want 1 "it has not answered within 1 s" -- mqtool set --block amp --timeout 1 gain=6

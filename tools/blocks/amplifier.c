@@ -236,24 +236,12 @@ static int pass(struct mqshm_instance *in, struct amplifier *a, unsigned int n)
 	return error;
 }
 
-static int make_writable(struct mqshm_instance *in, struct mqshm_buffer *buf)
-{
-	int error;
-
-	do {
-		if (mqshm_instance_stop_requested(in))
-			return -ECANCELED;
-		error = mqshm_buffer_make_writable(mqshm_instance_client(in), buf, MQSHM_FOREVER);
-	} while (error == -EAGAIN || error == -EINTR);
-	return error;
-}
-
 /* A new buffer, at the end of @held. */
 static int take(struct mqshm_instance *in, struct amplifier *a)
 {
 	struct mqshm_buffer *buf = &a->held[a->n_held - 1];
 	unsigned int first = a->n_held - 1;
-	int error = make_writable(in, buf);
+	int error = mqshm_make_writable(in, buf);
 
 	if (!error && a->format == AMP_AUTO) {
 		if (!detect(in, a))
