@@ -312,6 +312,8 @@ int mqshm_process_spawn(struct mqshm_manager *m, struct process *p)
 	off_t start;
 	bool made;
 
+	/* before it does anything, what it leaves behind can be told from another's of its number */
+	p->started_ns = mqshm_now_ns();
 	if (p->log) {
 		log = raise_fd(mqshm_log_open(p->log, &start, &made));
 		if (log < 0)
@@ -338,7 +340,6 @@ int mqshm_process_spawn(struct mqshm_manager *m, struct process *p)
 	p->last = 0;
 	p->code = 0;
 	p->signal = 0;
-	p->started_ns = mqshm_now_ns();
 	return 0;
 }
 

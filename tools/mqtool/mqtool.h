@@ -312,7 +312,8 @@ int check_params(const struct worker_options *w, bool stdio);
 /* The program that managers start. */
 #define SELF "/proc/self/exe"
 
-#define RESTART_FORM "it is no, on-failure or always, or one of them with a number: always:20"
+#define RESTART_FORM "it is no, on-failure or always, or one of them with a number of times, and of ms " \
+	"before the first: always:20, always:20:50"
 
 bool restart_parse(const char *s, struct mqshm_restart *out);
 /* Starts a block and watches it until it ends for good: EXIT_*. */

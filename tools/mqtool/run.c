@@ -206,6 +206,8 @@ static char *restart_text(const struct mqshm_restart *restart)
 {
 	static const char *const words[] = { "no", "on-failure", "always" };
 
+	if (restart->backoff_ms)
+		return text("%s:%u:%u", words[restart->when], restart->limit, restart->backoff_ms);
 	return restart->limit ? text("%s:%u", words[restart->when], restart->limit) :
 	       text("%s", words[restart->when]);
 }

@@ -15,8 +15,9 @@
 bool restart_parse(const char *s, struct mqshm_restart *out)
 {
 	static const char *const words[] = { "no", "on-failure", "always" };
-	size_t n = strcspn(s, ":");
-	uint64_t limit;
+	size_t n = strcspn(s, ":"), digits;
+	uint64_t limit, backoff_ms = 0;
+	char number[24];
 
 	*out = (struct mqshm_restart){ 0 };
 	while (out->when < 3 && (strncmp(s, words[out->when], n) || words[out->when][n]))
@@ -25,9 +26,15 @@ bool restart_parse(const char *s, struct mqshm_restart *out)
 		return false;
 	if (!s[n])
 		return true;
-	if (!parse_number(s + n + 1, UINT32_MAX - 1, &limit) || !limit)
+	s += n + 1;
+	digits = strcspn(s, ":");
+	snprintf(number, sizeof(number), "%.*s", (int)digits, s);
+	if (!parse_number(number, UINT32_MAX - 1, &limit) || !limit)
+		return false;
+	if (s[digits] && (!parse_number(s + digits + 1, UINT32_MAX, &backoff_ms) || !backoff_ms))
 		return false;
 	out->limit = limit;
+	out->backoff_ms = backoff_ms;
 	return true;
 }
 
