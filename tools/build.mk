@@ -19,12 +19,19 @@ $(B)/selftests/host/wav_test: $(B)/obj/static/selftests/host/wav_test.o $(B)/obj
 
 $(B)/obj/static/selftests/host/wav_test.o: ALL_CPPFLAGS += -Itools/blocks
 
-# what happens fast, for a test of mqtool monitor; what a program can do with a manager
-all:: $(B)/selftests/tools/churn $(B)/selftests/tools/managed
+# what happens fast, for a test of mqtool monitor; what a program can do with a manager; what becomes of messages under kills
+TOOL_TESTS := $(addprefix $(B)/selftests/tools/,churn managed keep_storm)
 
-$(B)/selftests/tools/churn $(B)/selftests/tools/managed: $(B)/selftests/tools/%: $(B)/obj/static/selftests/tools/%.o $(B)/lib/libmqshm.a
+all:: $(TOOL_TESTS) $(B)/selftests/tools/keep_blocks.so
+
+$(TOOL_TESTS): $(B)/selftests/tools/%: $(B)/obj/static/selftests/tools/%.o $(B)/lib/libmqshm.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -pthread
+
+# a plug-in: what it calls is in mqtool
+$(B)/selftests/tools/keep_blocks.so: $(B)/obj/shared/selftests/tools/keep_blocks.o
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^
 
 install:: $(B)/bin/mqtool
 	install -Dm755 $(B)/bin/mqtool $(DESTDIR)$(PREFIX)/bin/mqtool

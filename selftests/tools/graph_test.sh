@@ -342,6 +342,31 @@ END
 	kill -KILL "$(pid_of thr starved)"
 	wait $run || wrong "status $?: $(cat words)"
 	want 0 "thr: done; in: 0 buffers" "many: restarts: 1; messages lost: " -- cat words
+	test_case "so does one whose source has ended inside of a process that goes on"
+	cat > ended.yaml << 'END'
+pools: {4K: 1024}
+processes: {many: }
+blocks:
+  src: {type: FileSource, params: {filename: in, bytes: 4000}, process: many}
+  other: {type: FileSource, params: {filename: feed}, process: many}
+  thr: {type: Throttle, params: {messages: 1}, restart: on-failure}
+  nul: {type: NullSink}
+  nul2: {type: NullSink}
+connections:
+  - src -> thr -> nul
+  - other -> nul2
+END
+	mkfifo feed
+	rm -f words
+	timeout -s KILL 30 mqtool run ended.yaml > words 2>&1 &
+	run=$!
+	exec 3> feed
+	until_true says words "src: done"
+	kill -KILL "$(pid_of thr ended)"
+	until_true says words "thr: done; in: 0 buffers"
+	exec 3>&-
+	wait $run || wrong "status $?: $(cat words)"
+	rm -f feed
 	test_case "one for which messages are kept is started again, and gets them"
 	sed 's/- src -> thr -> amp/- {from: src, to: thr, keep: forever}\n  - thr -> amp/;s/keep: f/persistent: true, &/' starved.yaml > kept.yaml
 	rm -f words
@@ -354,6 +379,12 @@ END
 	got=$(sed -n 's/^thr: done; in: \([0-9]*\) buffers.*/\1/p' words)
 	[ "${got:-0}" -gt 0 ] && [ "$got" -le "$queued" ] || wrong "it got $got of $queued: $(cat words)"
 	rm -f out
+}
+
+test_storm() {
+	test_case "blocks killed at random, while parameters and connections are changed: each message is accounted for"
+	want 0 -- "$(dirname "$0")/../../build/selftests/tools/keep_storm" --meddle 5
+	echo "$said" | sed 's/^/# /'
 }
 
 test_launch() {
@@ -471,7 +502,7 @@ test_doctor() {
 }
 
 dd if=/dev/urandom of=in bs=1000 count=300 2> /dev/null
-[ $# -gt 0 ] || set -- test_run test_run_refused test_worker test_launch test_end test_restart test_graph test_manager test_completion test_doctor
+[ $# -gt 0 ] || set -- test_run test_run_refused test_worker test_launch test_end test_restart test_storm test_graph test_manager test_completion test_doctor
 for part; do $part; done
 test_case "no process is left"
 same '' "$(pidof mqtool)" processes
