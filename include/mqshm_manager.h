@@ -12,7 +12,8 @@
  * --persistent its clients are (struct mqshm_client_options), as it may be started again. On
  * descriptor N, a stream socket, it writes "r" once its blocks are registered, and runs them
  * when it then reads a byte; at the end of the stream it ends instead. Before it leaves the
- * runtime it writes "s" if it was asked to stop, else "e". SIGINT asks it to end its
+ * runtime it writes "s" if it was asked to stop, "d" if it is done, so that one that came
+ * back would have nothing to do and nobody to tell, else "e". SIGINT asks it to end its
  * streams: a source stops and announces the end, any other block goes on until its inputs
  * have ended. `mqtool worker` is one.
  */

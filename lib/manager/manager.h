@@ -21,7 +21,7 @@
  * @channel: socket to it, -1 if it was told to run and nobody listens
  * @code: exit status of the last end
  * @signal: of the last end
- * @last: its last word, 's' or 'e', 0 if it has not said it yet
+ * @last: its last word, 's', 'd' or 'e', 0 if it has not said it yet
  * @lost: buffers that died in its hands, all times
  * @drained: messages that were queued for it when it died, and dropped
  * @counted_ns: what it left behind until then is in these
@@ -114,8 +114,6 @@ int mqshm_process_ready(struct process *p);
 void mqshm_process_go(struct mqshm_manager *m, struct process *p);
 /* Ends one that was not let run. */
 void mqshm_process_cancel(struct process *p);
-/* Whether its block leaves, or has left, in order. */
-bool mqshm_process_leaves(struct process *p);
 /* Whether it has ended; takes its status if so. @wait: sleeps until it has. */
 bool mqshm_process_ended(struct process *p, bool wait);
 void mqshm_process_describe(const struct process *p, struct mqshm_process_info *out);

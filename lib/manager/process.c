@@ -375,13 +375,6 @@ void mqshm_process_cancel(struct process *p)
 
 /* -- its end --------------------------------------------------------------------------- */
 
-bool mqshm_process_leaves(struct process *p)
-{
-	if (!p->last && p->channel >= 0 && recv(p->channel, &p->last, 1, MSG_DONTWAIT) != 1)
-		p->last = 0;
-	return p->last;
-}
-
 bool mqshm_process_ended(struct process *p, bool wait)
 {
 	siginfo_t info = { 0 };
@@ -395,7 +388,8 @@ bool mqshm_process_ended(struct process *p, bool wait)
 	/* somebody else took its status: then nobody knows it */
 	p->code = !r && info.si_code == CLD_EXITED ? info.si_status : 0;
 	p->signal = !r && info.si_code != CLD_EXITED ? info.si_status : 0;
-	mqshm_process_leaves(p);
+	if (recv(p->channel, &p->last, 1, MSG_DONTWAIT) != 1)
+		p->last = 0;
 	p->state = MQSHM_PROCESS_ENDED;
 	descriptor_close(&p->channel);
 	descriptor_close(&p->pidfd);

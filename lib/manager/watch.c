@@ -62,6 +62,9 @@ static uint32_t decide(struct mqshm_manager *m, struct process *p)
 	uint64_t now = mqshm_now_ns();
 
 	account(m, p);
+	/* nobody reads what it would send again */
+	if (p->signal && p->last == 'd')
+		p->signal = 0;
 	if (now - p->started_ns >= LONG_RUN_NS)
 		p->in_row = 0;
 	if (!is_to_restart(m, p))

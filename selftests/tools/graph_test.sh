@@ -382,6 +382,22 @@ END
 }
 
 test_storm() {
+	test_case "a block that is killed when it has announced its end is not started again: nobody would hear it"
+	cat > linger.yaml << END
+runtime: linger
+blocks:
+  src: {type: $(dirname "$0")/../../build/selftests/tools/keep_blocks.so:Count, params: {runtime: linger, messages: 5, linger: 1}, restart: on-failure}
+  nul: {type: NullSink}
+connections: [src -> nul]
+END
+	rm -f words
+	timeout -s KILL 30 mqtool run linger.yaml > words 2>&1 &
+	run=$!
+	until_true says words "src: done"
+	until_true says words "nul: done"
+	kill -KILL "$(pid_of src linger)"
+	wait $run || wrong "status $?: $(cat words)"
+	same '' "$(grep restarts words)" "restarts"
 	test_case "blocks killed at random, while parameters and connections are changed: each message is accounted for"
 	want 0 -- "$(dirname "$0")/../../build/selftests/tools/keep_storm" --meddle 5
 	echo "$said" | sed 's/^/# /'

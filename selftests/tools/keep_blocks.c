@@ -28,7 +28,23 @@ static enum mqshm_result result(struct mqshm_instance *in, int error)
 
 struct count {
 	uint64_t next;
+	int64_t messages;
+	bool linger;
 };
+
+static int count_initialize(struct mqshm_instance *in)
+{
+	struct count *s = mqshm_instance_state(in);
+	int error = mqshm_instance_integer(in, "messages", 1, MESSAGES_MAX, &s->messages);
+
+	return error ? error : mqshm_instance_bool(in, "linger", &s->linger);
+}
+
+static void count_cleanup(struct mqshm_instance *in)
+{
+	if (((struct count *)mqshm_instance_state(in))->linger)
+		pause();
+}
 
 /* It is connected, and runs only now: who was before it is settled. */
 static int count_start(struct mqshm_instance *in)
@@ -59,8 +75,11 @@ static enum mqshm_result count_work(struct mqshm_instance *in)
 	struct count *s = mqshm_instance_state(in);
 	struct mqshm_buffer buf;
 	struct message *m;
-	int error = s->next < MESSAGES_MAX ? mqshm_allocate_buffer(in, sizeof(*m), &buf) : -EFBIG;
+	int error;
 
+	if (s->next >= (uint64_t)s->messages)
+		return MQSHM_DONE;
+	error = mqshm_allocate_buffer(in, sizeof(*m), &buf);
 	if (error)
 		return result(in, error);
 	m = mqshm_buffer_data(c, &buf);
@@ -73,7 +92,10 @@ static enum mqshm_result count_work(struct mqshm_instance *in)
 }
 
 static const struct mqshm_param_spec count_params[] = {
-	{ .key = "runtime", .kind = "string", .help = "it is in" }, { .key = NULL }
+	{ .key = "runtime", .kind = "string", .help = "it is in" },
+	{ .key = "messages", .kind = "integer", .fallback = "8388608", .help = "how many" },
+	{ .key = "linger", .kind = "bool", .fallback = "0", .help = "hangs when it has ended" },
+	{ .key = NULL }
 };
 
 static const struct mqshm_block_port count_ports[] = {
@@ -83,8 +105,8 @@ static const struct mqshm_block_port count_ports[] = {
 static const struct mqshm_block_ops count_ops = {
 	.abi = MQSHM_BLOCK_ABI, .class_ = MQSHM_CLASS_SOURCE, .type = "Count",
 	.summary = "numbers -> out", .params = count_params, .ports = count_ports,
-	.state_bytes = sizeof(struct count), .start = count_start, .work = count_work,
-	.trigger = MQSHM_TRIGGER_FREE,
+	.state_bytes = sizeof(struct count), .initialize = count_initialize, .start = count_start,
+	.work = count_work, .cleanup = count_cleanup, .trigger = MQSHM_TRIGGER_FREE,
 };
 
 /* -- Mark ------------------------------------------------------------------------------- */

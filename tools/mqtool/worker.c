@@ -109,10 +109,12 @@ static int run(const struct worker_options *o, struct mqshm_instance *instance)
 	struct mqshm_instance_stats stats;
 	char *sentence = NULL;
 	enum mqshm_result result = mqshm_instance_run(instance, &sentence);
+	bool over = result == MQSHM_DONE && mqshm_instance_outputs(instance);
 	int status;
 
+	/* a sink has not closed its file yet */
 	if (o->ready_fd >= 0)
-		send(o->ready_fd, result == MQSHM_OK ? "s" : "e", 1, MSG_NOSIGNAL);
+		send(o->ready_fd, result == MQSHM_OK ? "s" : over ? "d" : "e", 1, MSG_NOSIGNAL);
 	mqshm_instance_get_stats(instance, &stats);
 	status = block_report(o->name, result, sentence, &stats);
 	free(sentence);

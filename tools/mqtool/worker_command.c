@@ -267,7 +267,7 @@ static int watch(struct mqshm_worker *w, const struct options *o)
 			mqshm_worker_request_stop(w);
 	} while (more);
 	if (o->ready_fd >= 0)
-		send(o->ready_fd, stopped && !status ? "s" : "e", 1, MSG_NOSIGNAL);
+		send(o->ready_fd, status ? "e" : stopped ? "s" : "d", 1, MSG_NOSIGNAL);
 	free(told);
 	return status;
 }
