@@ -151,7 +151,10 @@ static int blocks_register(struct start *s)
 	return 0;
 }
 
-/* A persistent one of an earlier run has joined the blocks already; 0 if it is such a one. */
+/*
+ * A persistent one of an earlier run has joined the blocks already: 0 if it is such a one;
+ * -ENODATA if it has a stream that has ended; else -EEXIST.
+ */
 static int connection_find(struct mqshm_manager *m, const struct mqshm_connection_spec *c,
 			   uint64_t *id)
 {
@@ -171,7 +174,7 @@ static int connection_find(struct mqshm_manager *m, const struct mqshm_connectio
 		if (snap->connections[i].id == *id && flags & MQSHM_RING_PERSISTENT &&
 		    wanted == (flags & (MQSHM_RING_DROP_NEWEST | MQSHM_RING_DROP_OLDEST |
 					MQSHM_RING_KEEP)))
-			r = 0;
+			r = flags & MQSHM_RING_EOF ? -ENODATA : 0;
 	}
 	mqshm_snapshot_free(snap);
 	return r;
@@ -189,6 +192,11 @@ static int connection_make(struct mqshm_manager *m, const struct mqshm_connectio
 	r = mqshm_connect_with(m->rt, c->from, c->to, &c->options, &id);
 	if (r == -EEXIST)
 		r = connection_find(m, c, &id);
+	/* its end would be that of this run */
+	if (r == -ENODATA) {
+		mqshm_disconnect(m->rt, id);
+		r = mqshm_connect_with(m->rt, c->from, c->to, &c->options, &id);
+	}
 	if (!r && !c->options.persistent)
 		m->connections[m->n_connections++] = id;
 	return r;

@@ -232,6 +232,10 @@ test_restart() {
 	kill -KILL "$before"
 	until_true sh -c "[ \$(grep -c 'it runs again' $XDG_RUNTIME_DIR/mqshm/t-amp.log) = 2 ]"
 	same '["amp:out","snk:in","drop-newest"]' "$(json '.connections[] | [.from, .to, .policy]' t)" "connections"
+	test_case "all of its connections are persistent, but for one that is made not to be"
+	mqtool connect --runtime t --from src --to amp --transient > /dev/null
+	same '["amp:out",true]["src:out",false]' "$(json '.connections | sort_by(.from)[] | [.from, .persistent]' t | tr -d '\n')" "connections"
+	want 2 "--transient: it is that, or it is persistent and keeps" -- mqtool connect --runtime t --from src --to amp --transient --keep
 	exec 3>&-
 	test_case "what is asked to stop is not started again, and the watcher ends"
 	want 0 -- mqtool stop --runtime t --all
@@ -378,6 +382,15 @@ END
 	wait $run || wrong "status $?: $(cat words)"
 	got=$(sed -n 's/^thr: done; in: \([0-9]*\) buffers.*/\1/p' words)
 	[ "${got:-0}" -gt 0 ] && [ "$got" -le "$queued" ] || wrong "it got $got of $queued: $(cat words)"
+	rm -f out
+	test_case "a graph whose connections stay runs again in its runtime"
+	mqtool init --name kept --pool 4K:1024 > /dev/null
+	sed 's/messages: 10/messages: 1000/' kept.yaml > again.yaml
+	for i in 1 2; do
+		want 0 "src: done" "snk: done" -- timeout -s KILL 30 mqtool run --runtime kept again.yaml
+		same '[true,false,false]' "$(json '[(.connections | length == 1), .connections[0].kept, (.connections[0].queued > 0)]' kept)" "connection $i"
+	done
+	mqtool remove --runtime kept > /dev/null
 	rm -f out
 }
 
