@@ -144,7 +144,7 @@ static int blocks_register(struct start *s)
 	for (i = 0; i < s->graph->n_blocks; i++) {
 		for (j = 0; s->processes[j] != s->processes[i]; j++)
 			;
-		r = j == i ? mqshm_process_ready(s->processes[i]) : 0;
+		r = j == i ? mqshm_process_ready(s->m, s->processes[i]) : 0;
 		if (r)
 			return fault_set(s, MQSHM_GRAPH_BLOCK, i, r);
 	}
@@ -246,7 +246,7 @@ static void blocks_drop(struct start *s)
 		p = process_take(s, i);
 		if (!p)
 			continue;
-		mqshm_process_cancel(p);
+		mqshm_process_cancel(s->m, p);
 		mqshm_process_free(s->m, p);
 	}
 }

@@ -137,7 +137,7 @@ int mqshm_manager_start_block(struct mqshm_manager *m, const struct mqshm_block_
 		return r;
 	r = log_mark(p, &words);
 	r = r ? r : mqshm_process_spawn(m, p);
-	r = r ? r : mqshm_process_ready(p);
+	r = r ? r : mqshm_process_ready(m, p);
 	if (!r)
 		mqshm_process_go(m, p);
 	if (out)

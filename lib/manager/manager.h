@@ -109,13 +109,13 @@ void mqshm_process_free(struct mqshm_manager *m, struct process *p);
 /* Starts it; its block is not registered yet. */
 int mqshm_process_spawn(struct mqshm_manager *m, struct process *p);
 /* Waits until its block is registered; -ECHILD: it has ended. */
-int mqshm_process_ready(struct process *p);
+int mqshm_process_ready(struct mqshm_manager *m, struct process *p);
 /* Lets it run its block. */
 void mqshm_process_go(struct mqshm_manager *m, struct process *p);
 /* Ends one that was not let run. */
-void mqshm_process_cancel(struct process *p);
+void mqshm_process_cancel(struct mqshm_manager *m, struct process *p);
 /* Whether it has ended; takes its status if so. @wait: sleeps until it has. */
-bool mqshm_process_ended(struct process *p, bool wait);
+bool mqshm_process_ended(struct mqshm_manager *m, struct process *p, bool wait);
 void mqshm_process_describe(const struct process *p, struct mqshm_process_info *out);
 
 /* -- log.c ------------------------------------------------------------------------ */

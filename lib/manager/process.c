@@ -209,6 +209,14 @@ static void descriptor_close(int *fd)
 	*fd = -1;
 }
 
+/* A child of the caller's may have a copy, which would keep @epoll readable. */
+static void unwatch(const struct mqshm_manager *m, struct process *p)
+{
+	if (p->pidfd >= 0)
+		epoll_ctl(m->epoll, EPOLL_CTL_DEL, p->pidfd, NULL);
+	descriptor_close(&p->pidfd);
+}
+
 void mqshm_process_free(struct mqshm_manager *m, struct process *p)
 {
 	struct process **link = &m->processes;
@@ -217,7 +225,7 @@ void mqshm_process_free(struct mqshm_manager *m, struct process *p)
 		link = &(*link)->next;
 	*link = p->next;
 	descriptor_close(&p->channel);
-	descriptor_close(&p->pidfd);
+	unwatch(m, p);
 	process_destroy(p);
 }
 
@@ -343,7 +351,7 @@ int mqshm_process_spawn(struct mqshm_manager *m, struct process *p)
 	return 0;
 }
 
-int mqshm_process_ready(struct process *p)
+int mqshm_process_ready(struct mqshm_manager *m, struct process *p)
 {
 	char byte;
 	ssize_t n;
@@ -353,7 +361,7 @@ int mqshm_process_ready(struct process *p)
 	} while (n < 0 && errno == EINTR);
 	if (n == 1)
 		return 0;
-	mqshm_process_ended(p, true);
+	mqshm_process_ended(m, p, true);
 	return -ECHILD;
 }
 
@@ -365,17 +373,17 @@ void mqshm_process_go(struct mqshm_manager *m, struct process *p)
 		pidfd_send_signal(p->pidfd, SIGINT, NULL, 0);
 }
 
-void mqshm_process_cancel(struct process *p)
+void mqshm_process_cancel(struct mqshm_manager *m, struct process *p)
 {
 	if (p->state != MQSHM_PROCESS_RUNNING)
 		return;
 	shutdown(p->channel, SHUT_RDWR);
-	mqshm_process_ended(p, true);
+	mqshm_process_ended(m, p, true);
 }
 
 /* -- its end --------------------------------------------------------------------------- */
 
-bool mqshm_process_ended(struct process *p, bool wait)
+bool mqshm_process_ended(struct mqshm_manager *m, struct process *p, bool wait)
 {
 	siginfo_t info = { 0 };
 	int r;
@@ -392,7 +400,7 @@ bool mqshm_process_ended(struct process *p, bool wait)
 		p->last = 0;
 	p->state = MQSHM_PROCESS_ENDED;
 	descriptor_close(&p->channel);
-	descriptor_close(&p->pidfd);
+	unwatch(m, p);
 	return true;
 }
 

@@ -101,7 +101,7 @@ static uint32_t restart(struct mqshm_manager *m, struct process *p)
 		p->code = 127;
 		p->signal = 0;
 	}
-	r = r ? r : mqshm_process_ready(p);
+	r = r ? r : mqshm_process_ready(m, p);
 	if (r)
 		return decide(m, p);
 	mqshm_process_go(m, p);
@@ -112,7 +112,7 @@ static uint32_t restart(struct mqshm_manager *m, struct process *p)
 static uint32_t look(struct mqshm_manager *m, struct process *p)
 {
 	if (p->state == MQSHM_PROCESS_RUNNING)
-		return mqshm_process_ended(p, false) ? decide(m, p) : 0;
+		return mqshm_process_ended(m, p, false) ? decide(m, p) : 0;
 	if (p->state != MQSHM_PROCESS_RESTARTS || p->due_ns > mqshm_now_ns())
 		return 0;
 	if (is_settling(m, p)) {
