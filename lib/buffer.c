@@ -402,11 +402,11 @@ int mqshm_buffer_release(struct mqshm_client *c, struct mqshm_buffer *buf)
 #define SOLE_LOOK_FIRST_NS	1000000
 #define SOLE_LOOK_LAST_NS	128000000
 
+/* One look at it, and one wait for a buffer. */
 static int make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
 			 uint64_t deadline_ns)
 {
 	struct pool *from = mqshm_buffer_pool(c, buf), *to;
-	uint64_t look_ns = SOLE_LOOK_FIRST_NS, until;
 	struct mqshm_buffer copy;
 	int r;
 
@@ -414,16 +414,9 @@ static int make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
 		return -EACCES;
 	if (!from)
 		return -EINVAL;
-	do {
-		if (proto_is_sole(&c->cells, pool_w(from, buf->number), buf->number))
-			return 0;
-		until = deadline_ns;
-		if (deadline_ns != MQSHM_NO_WAIT && mqshm_now_ns() + look_ns < deadline_ns)
-			until = mqshm_now_ns() + look_ns;
-		r = alloc(c, from->buffer_bytes, until, &copy);
-		if (look_ns < SOLE_LOOK_LAST_NS)
-			look_ns *= 2;
-	} while (r == -ETIMEDOUT && until != deadline_ns);
+	if (proto_is_sole(&c->cells, pool_w(from, buf->number), buf->number))
+		return 0;
+	r = alloc(c, from->buffer_bytes, deadline_ns, &copy);
 	if (r)
 		return r;
 	to = client_pool(c, copy.number);
@@ -432,53 +425,41 @@ static int make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
 	pool_meta(to, copy.number)->data_ns = pool_meta(from, buf->number)->data_ns;
 	mqshm_buffer_drop(c, from, buf->number);
 	*buf = copy;
+	c->copies++;
 	return 0;
 }
 
-static int make_writable_once(struct mqshm_client *c, struct mqshm_buffer *buf,
-			      uint64_t deadline_ns)
+/* The same inside a call; the thread's other blocks run while this one waits. */
+static int make_writable_by(struct mqshm_client *c, struct mqshm_buffer *buf,
+			    uint64_t deadline_ns)
 {
+	struct client_wait w = { .deadline_ns = deadline_ns };
 	int r = client_enter(c);
 
 	if (r)
 		return r;
-	r = make_writable(c, buf, deadline_ns);
+	r = make_writable(c, buf, c->turns ? MQSHM_NO_WAIT : deadline_ns);
+	w.pools = pools_fit(c, mqshm_buffer_capacity(c, buf));
 	client_leave(c);
-	return r;
-}
-
-/* One block of many: the others, who may have the buffers, run while it waits. */
-static int make_writable_in_turns(struct mqshm_client *c, struct mqshm_buffer *buf,
-				  uint64_t deadline_ns)
-{
-	struct client_wait w = { .pools = pools_fit(c, mqshm_buffer_capacity(c, buf)) };
-	uint64_t look_ns = SOLE_LOOK_FIRST_NS;
-	int waited = -ETIMEDOUT, r;
-
-	while (waited == -ETIMEDOUT) {
-		w.deadline_ns = mqshm_now_ns() + look_ns;
-		if (w.deadline_ns >= deadline_ns)
-			w.deadline_ns = deadline_ns;
-		waited = c->turns->wait(c->turns, &w);
-		if (waited && waited != -ETIMEDOUT)
-			return waited;
-		r = make_writable_once(c, buf, MQSHM_NO_WAIT);
-		if (r != -EAGAIN)
-			return r;
-		if (waited && w.deadline_ns == deadline_ns)
-			return -ETIMEDOUT;
-		if (look_ns < SOLE_LOOK_LAST_NS)
-			look_ns *= 2;
-	}
-	/* something changed: the caller may want to know, before it calls again */
-	return -EAGAIN;
+	if (likely(r != -EAGAIN) || !c->turns || deadline_ns == MQSHM_NO_WAIT)
+		return r;
+	r = c->turns->wait(c->turns, &w);
+	return r ? r : make_writable_by(c, buf, MQSHM_NO_WAIT);
 }
 
 int mqshm_buffer_make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
 			       uint64_t deadline_ns)
 {
-	bool in_turns = c->turns && deadline_ns != MQSHM_NO_WAIT;
-	int r = make_writable_once(c, buf, in_turns ? MQSHM_NO_WAIT : deadline_ns);
+	uint64_t look_ns = SOLE_LOOK_FIRST_NS, until;
+	int r;
 
-	return r == -EAGAIN && in_turns ? make_writable_in_turns(c, buf, deadline_ns) : r;
+	do {
+		until = deadline_ns;
+		if (deadline_ns != MQSHM_NO_WAIT && mqshm_now_ns() + look_ns < deadline_ns)
+			until = mqshm_now_ns() + look_ns;
+		r = make_writable_by(c, buf, until);
+		if (look_ns < SOLE_LOOK_LAST_NS)
+			look_ns *= 2;
+	} while (r == -ETIMEDOUT && until != deadline_ns);
+	return r;
 }

@@ -78,6 +78,7 @@ struct client_turns {
  * @mail: counts when messages came for it or its blocks
  * @changes: how often something changed
  * @syncs: how often the gen word was followed
+ * @copies: that mqshm_buffer_make_writable() made, for the block that runs
  * @turns: its thread runs many blocks; else NULL
  * @list: array with room for @list_room: ports of a WAIT
  * @list_room: room in @list
@@ -121,6 +122,7 @@ struct mqshm_client {
 	uint32_t mail;
 	uint64_t changes;
 	uint64_t syncs;
+	uint64_t copies;
 	struct client_turns *turns;
 	struct mqshm_wait_port *list;
 	size_t list_room;

@@ -26,7 +26,7 @@
 	FIELD(mqshm_block_stats, buffer_ns, 56, 8) \
 	FIELD(mqshm_block_stats, since_ns, 64, 8) \
 	FIELD(mqshm_block_stats, waits, 72, 4) \
-	FIELD(mqshm_block_stats, reserved, 76, 4) \
+	FIELD(mqshm_block_stats, copies, 76, 4) \
 	STRUCT(mqshm_control, 3968) \
 	FIELD(mqshm_control, intent, 0, 8) \
 	FIELD(mqshm_control, busy, 8, 4) \

@@ -249,6 +249,7 @@ enum mqshm_result mqshm_instance_run(struct mqshm_instance *in, char **error)
 	/* before it began: what it would have worked on is left as it is */
 	if (mqshm_instance_cancelled(in))
 		return MQSHM_OK;
+	in->client->copies = 0;
 	if (!in->ops->start || !in->ops->start(in)) {
 		result = loop(&run);
 		if (in->ops->stop)

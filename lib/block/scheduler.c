@@ -110,6 +110,15 @@ static int fds_reserve(struct scheduler *s, size_t n)
 	return 0;
 }
 
+/* Others run meanwhile, and what the client counts for a block is theirs. */
+static void task_leave(struct scheduler *s)
+{
+	uint64_t copies = s->client->copies;
+
+	mqshm_fiber_leave(s->current->fiber);
+	s->client->copies = copies;
+}
+
 static int turns_wait(struct client_turns *turns, const struct client_wait *w)
 {
 	struct scheduler *s = (struct scheduler *)turns;
@@ -128,7 +137,7 @@ static int turns_wait(struct client_turns *turns, const struct client_wait *w)
 	s->n_ports += w->n;
 	s->n_fds += w->n_fds;
 	task->waits = w;
-	mqshm_fiber_leave(task->fiber);
+	task_leave(s);
 	s->n_ports -= w->n;
 	s->n_fds -= w->n_fds;
 	return task->result;
@@ -136,7 +145,7 @@ static int turns_wait(struct client_turns *turns, const struct client_wait *w)
 
 static void turns_yield(struct client_turns *turns)
 {
-	mqshm_fiber_leave(((struct scheduler *)turns)->current->fiber);
+	task_leave((struct scheduler *)turns);
 }
 
 /* -- outside of all tasks ---------------------------------------------------------- */

@@ -80,6 +80,15 @@ static uint64_t percentile_99(const struct mqshm_instance *in)
 	return bucket_most(i);
 }
 
+/* What its client has counted for it, after a piece of work or before a sleep. */
+static void copies_tell(struct mqshm_instance *in)
+{
+	uint32_t copies = (uint32_t)in->client->copies;
+
+	if (copies != in->stats.copies)
+		PUT(in, copies, copies);
+}
+
 void mqshm_stats_work(struct mqshm_instance *in, uint64_t ns)
 {
 	uint64_t count = in->stats.work_count + 1;
@@ -88,12 +97,14 @@ void mqshm_stats_work(struct mqshm_instance *in, uint64_t ns)
 	PUT(in, work_count, count);
 	PUT(in, work_ns, in->stats.work_ns + ns);
 	PUT(in, last_work_ns, ns);
+	copies_tell(in);
 	if (count <= EACH_UP_TO || !(count % EACH_UP_TO))
 		PUT(in, p99_work_ns, percentile_99(in));
 }
 
 void mqshm_stats_wait_begin(struct mqshm_instance *in, uint32_t waits)
 {
+	copies_tell(in);
 	PUT(in, since_ns, mqshm_now_ns());
 	PUT(in, waits, waits);
 }

@@ -174,6 +174,7 @@ static struct json_object *stats_json(const struct mqshm_block_stats *s)
 	add(o, "buffer_wait_ns", s->buffer_ns);
 	add_text(o, "waits", waits_name(s->waits));
 	add(o, "waits_since_ns", s->waits ? s->since_ns : 0);
+	add(o, "copies", s->copies);
 	return o;
 }
 

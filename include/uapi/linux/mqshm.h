@@ -103,7 +103,7 @@
  * @buffer_ns: time it waited for buffers
  * @since_ns: when it began to wait, if @waits says for what
  * @waits: MQSHM_WAITS_*
- * @reserved: 0
+ * @copies: messages that it copied, to change what others hold too, so far; modulo 2^32
  */
 struct mqshm_block_stats {
 	__u64 block;
@@ -116,7 +116,7 @@ struct mqshm_block_stats {
 	__u64 buffer_ns;
 	__u64 since_ns;
 	__u32 waits;
-	__u32 reserved;
+	__u32 copies;
 };
 
 #define MQSHM_BLOCK_STATS	48	/* blocks of a client that tell */
