@@ -155,6 +155,8 @@ int mqshm_connect(struct mqshm_runtime *rt, const char *from, const char *to, ui
  *	next one of its name, of the same user and with such a port, takes its place
  * @keep: and what is queued for an input that goes waits for the next one, with
  *	@persistent only
+ * @tap: it only looks on, with a policy that drops: an output that has nothing but taps is
+ *	not connected, and its block waits
  * @keep_ns: for so long; 0 for MQSHM_KEEP_DEFAULT_NS, MQSHM_KEEP_FOREVER
  * @transient: not persistent, although a block of a client with that option is at an end
  */
@@ -162,11 +164,12 @@ struct mqshm_connect_options {
 	uint32_t policy;
 	bool persistent;
 	bool keep;
+	bool tap;
 	uint64_t keep_ns;
 	bool transient;
 };
 
-/* The same with @options, NULL for the defaults. */
+/* The same with @options, NULL for the defaults. -EINVAL also a tap that does not drop. */
 int mqshm_connect_with(struct mqshm_runtime *rt, const char *from, const char *to,
 		       const struct mqshm_connect_options *options, uint64_t *id); /* MT-Safe */
 
@@ -504,6 +507,12 @@ bool mqshm_port_has_room(struct mqshm_port *p); /* MT-Unsafe race:client */
 /* Connections lost so far by death, and by being taken away. */
 uint64_t mqshm_port_deaths(const struct mqshm_port *p); /* MT-Unsafe race:client */
 uint64_t mqshm_port_disconnects(const struct mqshm_port *p); /* MT-Unsafe race:client */
+/*
+ * Messages that did not reach an input because its connections dropped them. A connection
+ * that drops the oldest tells exactly: those were before the message that was popped last,
+ * and behind the one before it; one that drops the newest, how many so far.
+ */
+uint64_t mqshm_port_missed(const struct mqshm_port *p); /* MT-Unsafe race:client */
 
 /**
  * mqshm_wait() - sleep until one of several ports is ready

@@ -260,13 +260,16 @@ static int connect_policy(const struct mqshm_connect_args *args, u32 *policy)
 	};
 	bool persistent = args->flags & MQSHM_CONNECT_F_PERSISTENT;
 	bool keep = args->flags & MQSHM_CONNECT_F_KEEP;
+	bool tap = args->flags & MQSHM_CONNECT_F_TAP;
 
 	if (args->policy >= ARRAY_SIZE(policies) || (keep && !persistent) ||
 	    (args->keep_ns && !keep) ||
-	    (persistent && args->flags & MQSHM_CONNECT_F_TRANSIENT))
+	    (persistent && args->flags & MQSHM_CONNECT_F_TRANSIENT) ||
+	    (tap && args->policy == MQSHM_POLICY_BLOCK))
 		return -EINVAL;
 	*policy = policies[array_index_nospec(args->policy, ARRAY_SIZE(policies))] |
-		  (persistent ? MQSHM_RING_PERSISTENT : 0) | (keep ? MQSHM_RING_KEEP : 0);
+		  (persistent ? MQSHM_RING_PERSISTENT : 0) | (keep ? MQSHM_RING_KEEP : 0) |
+		  (tap ? MQSHM_RING_TAP : 0);
 	return 0;
 }
 

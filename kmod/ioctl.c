@@ -451,7 +451,7 @@ static const struct mqshm_command commands[] = {
 	COMMAND(PORT_EVENTFD, NEEDS_CLIENT, port_eventfd, ioc_port_eventfd),
 	GROWN(CONNECT, NEEDS_RUNTIME, connect, ioc_connect, policy,
 	      .flags = MQSHM_CONNECT_F_PERSISTENT | MQSHM_CONNECT_F_KEEP |
-		       MQSHM_CONNECT_F_TRANSIENT),
+		       MQSHM_CONNECT_F_TRANSIENT | MQSHM_CONNECT_F_TAP),
 	COMMAND(DISCONNECT, NEEDS_RUNTIME, id, ioc_disconnect),
 	COMMAND(LEASE, NEEDS_CLIENT, lease, ioc_lease, .flags = MQSHM_LEASE_F_WAIT),
 	GROWN(WAIT, NEEDS_CLIENT, wait, ioc_wait, buffers),

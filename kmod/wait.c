@@ -29,9 +29,20 @@ static bool end_ready(struct mqshm_end *end, unsigned int dir)
 			MQSHM_RING_DISCONNECTED) || mqshm_ring_has_message(conn);
 }
 
+/* An output whose rings are all taps is as good as not connected. */
+static bool port_is_taken(struct mqshm_port *port)
+{
+	struct mqshm_end *end;
+
+	list_for_each_entry(end, &port->ends, node)
+		if (!(mqshm_end_conn(end, port->direction)->policy & MQSHM_RING_TAP))
+			return true;
+	return false;
+}
+
 /*
- * An input is ready if any ring of its has something; an output if it has rings and
- * none of those that are open is full.
+ * An input is ready if any ring of its has something; an output if it is taken and none
+ * of those rings that are open is full.
  */
 static bool port_ready(struct mqshm_port *port)
 {
@@ -41,7 +52,7 @@ static bool port_ready(struct mqshm_port *port)
 	list_for_each_entry(end, &port->ends, node)
 		if (end_ready(end, port->direction) == in)
 			return in;
-	return !in && !list_empty(&port->ends);
+	return !in && port_is_taken(port);
 }
 
 /* The same for an owner who knows of @known messages: of ends gen tells him. */
@@ -315,7 +326,7 @@ __poll_t mqshm_wait_poll(struct mqshm_client *c, struct file *file, poll_table *
 	smp_mb(); /* [E2] flags before slots and heads; pairs with F1 and O6 */
 	list_for_each_entry(port, &c->ports, client_node) {
 		if (port->direction == MQSHM_DIR_OUT) {
-			if (list_empty(&port->ends))
+			if (!port_is_taken(port))
 				continue;
 			outputs = true;
 			room &= port_ready(port);

@@ -27,6 +27,22 @@ uint64_t mqshm_port_disconnects(const struct mqshm_port *p)
 
 /* -- output ----------------------------------------------------------------- */
 
+uint64_t mqshm_port_missed(const struct mqshm_port *p)
+{
+	uint64_t missed = p->missed;
+	size_t i;
+
+	for (i = 0; i < p->n_rings && !p->out && client_alive(p->client); i++)
+		missed += mqshm_ring_missed(p->rings[i]);
+	return missed;
+}
+
+/* Whether an output has anybody to work for: taps only look on. */
+static inline bool port_is_taken(const struct mqshm_port *p)
+{
+	return p->n_rings > p->n_taps;
+}
+
 /* Messages that every ring takes or drops, at most @need. */
 static size_t port_room(struct mqshm_port *p, size_t need)
 {
@@ -198,7 +214,8 @@ static ssize_t push_many(struct mqshm_port *p, struct mqshm_buffer *bufs, size_t
 		return -EINVAL;
 	if (unlikely(p->ended))
 		return -EPIPE;
-	if (unlikely(!p->n_rings))
+	/* what nobody takes is discarded before the eyes of taps */
+	if (unlikely(!port_is_taken(p)) && !(p->optional && p->n_taps))
 		return push_nowhere(p, bufs, n);
 	room = port_room(p, n);
 	if (unlikely(!room && n)) {
@@ -289,7 +306,7 @@ bool mqshm_port_has_room(struct mqshm_port *p)
 	if (client_enter(c))
 		return false;
 	if (!client_check(c) && p->out)
-		room = p->n_rings ? port_room(p, 1) : p->optional;
+		room = port_is_taken(p) ? port_room(p, 1) : p->optional;
 	if (!room && !c->dead)
 		client_nothing_now(c);
 	client_leave(c);
@@ -353,6 +370,8 @@ __attribute__((noinline)) static int ring_pop_word(struct mqshm_client *c, struc
 		if (MQSHM_SLOT_USER(d) > pool->buffer_bytes)
 			return -EPROTO;
 	} while (!proto_pop_word(&c->cells, &k->rx, word, b));		/* [O9] */
+	k->missed += ((word & MQSHM_CURSOR_MASK) - k->next) & MQSHM_CURSOR_MASK;
+	k->next = (word + 1) & MQSHM_CURSOR_MASK;
 	out->number = b;
 	out->length = MQSHM_SLOT_USER(d);
 	return 1;
@@ -481,7 +500,7 @@ bool mqshm_port_is_ready(struct mqshm_port *p)
 		return mqshm_port_look(p) || (mqshm_port_is_ended(p) && !p->end_seen);
 	for (i = p->n_rings; i-- > 0 && !c->dead;)
 		mqshm_ring_reap(c, p->rings[i]);
-	return p->n_rings && !c->dead && port_room(p, 1);
+	return port_is_taken(p) && !c->dead && port_room(p, 1);
 }
 
 bool mqshm_port_has_input(struct mqshm_port *p)

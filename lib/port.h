@@ -15,6 +15,7 @@
  * @n_rings: their number
  * @rings_room: room in @rings
  * @n_dropping: output: rings that drop
+ * @n_taps: output: of these, those that only look on
  * @overrun: output: the push that is under way dropped something
  * @turn: input: ring to be served next
  * @burst: input: messages taken from it in a row
@@ -23,10 +24,11 @@
  * @optional: output: discards without connection
  * @ended: output: announced the end
  * @end_seen: input: the program was told of the end
- * @had: a connection was there once
+ * @had: a connection that was no tap of this output was there once
  * @lost: input: connections lost without an announced end and not replaced
  * @deaths: connections lost by death
  * @disconnects: connections lost by being taken away
+ * @missed: input: messages dropped on the way, of connections that are gone
  * @messages: that went through
  * @bytes: payload bytes that went through
  * @discarded: output: messages that went nowhere
@@ -39,6 +41,7 @@ struct mqshm_port {
 	size_t n_rings;
 	size_t rings_room;
 	size_t n_dropping;
+	size_t n_taps;
 	bool overrun;
 	size_t turn;
 	uint32_t burst;
@@ -51,6 +54,7 @@ struct mqshm_port {
 	uint32_t lost;
 	uint64_t deaths;
 	uint64_t disconnects;
+	uint64_t missed;
 	uint64_t messages;
 	uint64_t bytes;
 	uint64_t discarded;

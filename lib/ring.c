@@ -85,6 +85,7 @@ static void ring_prepare(struct mqshm_client *c, struct ring *k,
 		uint64_t *head = k->swaps ? phead : (uint64_t *)&k->consumer->head;
 
 		k->drops = __atomic_load_n(flags, __ATOMIC_RELAXED) & RING_DROPS;
+		k->tap = __atomic_load_n(flags, __ATOMIC_RELAXED) & MQSHM_RING_TAP;
 		k->tx = (struct proto_tx) {
 			.slots = (uint64_t *)k->producer->slots,
 			.tail = (uint64_t *)&k->producer->tail,
@@ -112,6 +113,15 @@ static void ring_prepare(struct mqshm_client *c, struct ring *k,
 		.ring = k->number,
 	};
 	k->publish_every = ev->depth / 4 ? ev->depth / 4 : 1;
+	k->next = k->swaps ? __atomic_load_n(k->rx.phead, __ATOMIC_RELAXED) & MQSHM_CURSOR_MASK :
+		  __atomic_load_n(&k->producer->dropped, __ATOMIC_RELAXED);
+}
+
+uint64_t mqshm_ring_missed(const struct ring *k)
+{
+	/* the producer only counts: what it drops comes behind all that is queued */
+	return k->swaps ? k->missed :
+	       __atomic_load_n(&k->producer->dropped, __ATOMIC_RELAXED) - k->next;
 }
 
 /* Room for one more in an array of rings. */
@@ -176,6 +186,8 @@ static int ring_new(struct mqshm_client *c, struct mqshm_port *p,
 	c->rings[c->n_rings++] = k;
 	p->rings[p->n_rings++] = k;
 	p->n_dropping += k->drops;
+	p->n_taps += k->tap;
+	p->had |= !k->tap;
 	return 0;
 }
 
@@ -193,7 +205,6 @@ int mqshm_ring_attach(struct mqshm_client *c, const struct mqshm_event *ev)
 		end_detach(c, ev->ring, ev->direction == MQSHM_DIR_OUT);
 		return r;
 	}
-	p->had = true;
 	p->end_seen = false;
 	if (p->lost)
 		p->lost--;
@@ -218,9 +229,12 @@ void mqshm_ring_forget(struct mqshm_client *c, struct ring *k)
 	list_remove(c->rings, &c->n_rings, k);
 	list_remove(p->rings, &p->n_rings, k);
 	p->n_dropping -= k->drops;
+	p->n_taps -= k->tap;
 	p->burst = 0;
 	if (p->turn >= p->n_rings)
 		p->turn = 0;
+	if (!k->out)
+		p->missed += mqshm_ring_missed(k);
 	client_changed(c);
 	mqshm_ring_unmap(k);
 	free(k);
@@ -234,7 +248,8 @@ __attribute__((cold)) void mqshm_ring_detach(struct mqshm_client *c, struct ring
 
 	mqshm_client_hold_signals(&signals);
 	end_detach(c, k->number, k->out);
-	loss_count(p, flags);
+	if (!k->tap)
+		loss_count(p, flags);
 	mqshm_ring_forget(c, k);
 	mqshm_client_let_signals(&signals);
 }

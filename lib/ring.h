@@ -24,10 +24,14 @@ struct mqshm_port;
  * @out: which of them
  * @drops: producer's end: does not wait for room, by its policy
  * @swaps: it drops the oldest: both ends swap phead
+ * @tap: producer's end: it only looks on
  * @passed_over: producer's end: does not get the message that is being pushed
  * @held_back: pushes that were not flushed, or pops not published
  * @unpublished: pops since the head was published
  * @publish_every: when to publish it
+ * @next: consumer's end: of a ring that drops the oldest, the cursor behind the last pop;
+ *	of one that drops the newest, messages dropped before it was attached
+ * @missed: consumer's end of a ring that drops the oldest: dropped before the last pop
  * @number: number of the ring
  * @port: this client's port; NULL once detached
  * @id: number of the connection
@@ -43,10 +47,13 @@ struct ring {
 	bool out;
 	bool drops;
 	bool swaps;
+	bool tap;
 	bool passed_over;
 	bool held_back;
 	uint32_t unpublished;
 	uint32_t publish_every;
+	uint64_t next;
+	uint64_t missed;
 	uint32_t number;
 	struct mqshm_port *port;
 	uint64_t id;
@@ -68,6 +75,8 @@ static inline bool ring_peek(const struct ring *k, uint64_t *slot)
 	return k->swaps ? proto_peek_word(&k->rx, &word, slot) : proto_peek(&k->rx, slot);
 }
 
+/* Messages that the consumer's end did not get, as far as that is known. */
+uint64_t mqshm_ring_missed(const struct ring *k);
 /* Takes an end that SYNC told of; lets it go again if that fails. */
 int mqshm_ring_attach(struct mqshm_client *c, const struct mqshm_event *ev);
 /* Lets go of an end: tells the kernel, unmaps, frees, counts how it ended. */

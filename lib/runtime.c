@@ -327,7 +327,8 @@ int mqshm_connect_with(struct mqshm_runtime *rt, const char *from, const char *t
 	args.policy = options->policy;
 	args.flags = (options->persistent ? MQSHM_CONNECT_F_PERSISTENT : 0) |
 		     (options->keep ? MQSHM_CONNECT_F_KEEP : 0) |
-		     (options->transient ? MQSHM_CONNECT_F_TRANSIENT : 0);
+		     (options->transient ? MQSHM_CONNECT_F_TRANSIENT : 0) |
+		     (options->tap ? MQSHM_CONNECT_F_TAP : 0);
 	args.keep_ns = options->keep_ns;
 	r = end_parse(rt, from, MQSHM_DIR_OUT, args.from_block, args.from_port);
 	if (!r)

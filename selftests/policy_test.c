@@ -355,6 +355,124 @@ TEST_F(policy, what_is_no_policy)
 
 	ASSERT_EQ(0, node_open(&self->slow, runtime_name(), "slow", &one_in));
 	EXPECT_EQ(-EINVAL, graph_connect_as(self->fd, "source", "slow", args, NULL));
+	args = ARGS(connect, .flags = MQSHM_CONNECT_F_TAP);
+	EXPECT_EQ(-EINVAL, graph_connect_as(self->fd, "source", "slow", args, NULL));
+}
+
+TEST_F(policy, who_reads_knows_where_messages_are_missing)
+{
+	ASSERT_EQ(0, open_sink(self->fd, &self->source, &self->slow, "slow", 5,
+			       MQSHM_POLICY_DROP_OLDEST, &self->id));
+	EXPECT_EQ(0, mqshm_port_missed(self->slow.in[0]));
+	for (int i = 0; i < 12; i++)
+		ASSERT_EQ(0, push_one(&self->source, i, 0));
+	EXPECT_EQ(0, mqshm_port_missed(self->slow.in[0]));
+	EXPECT_EQ(7, pop_one(&self->slow));
+	EXPECT_EQ(7, mqshm_port_missed(self->slow.in[0]));
+	for (int i = 12; i < 15; i++)
+		ASSERT_EQ(0, push_one(&self->source, i, 0));
+	EXPECT_EQ(7, mqshm_port_missed(self->slow.in[0]));
+	for (int i = 10; i < 15; i++) {
+		EXPECT_EQ(i, pop_one(&self->slow));
+		EXPECT_EQ(9, mqshm_port_missed(self->slow.in[0]));
+	}
+	EXPECT_EQ(0, mqshm_port_missed(self->source.out[0]));
+	node_close(&self->source);
+	EXPECT_EQ(-EAGAIN, pop_one(&self->slow));
+	EXPECT_EQ(0, mqshm_port_connections(self->slow.in[0]));
+	EXPECT_EQ(9, mqshm_port_missed(self->slow.in[0])) TH_LOG("also of those that are gone");
+}
+
+TEST_F(policy, who_reads_knows_how_many_of_the_newest_are_missing)
+{
+	ASSERT_EQ(0, open_sink(self->fd, &self->source, &self->slow, "slow", 5,
+			       MQSHM_POLICY_DROP_NEWEST, &self->id));
+	for (int i = 0; i < 12; i++)
+		ASSERT_EQ(0, push_one(&self->source, i, 0));
+	EXPECT_EQ(7, mqshm_port_missed(self->slow.in[0]));
+	EXPECT_EQ(0, pop_one(&self->slow));
+	EXPECT_EQ(7, mqshm_port_missed(self->slow.in[0]));
+}
+
+/* The source has a tap, and then another connection, @fast. */
+static int open_tap(int fd, struct node *source, struct node *tap, uint64_t *id)
+{
+	struct node_options options = { .ins = 1, .depth = 2 };
+	int err = node_open(tap, runtime_name(), "slow", &options);
+
+	if (!err)
+		err = graph_connect_as(fd, "source", "slow",
+				       ARGS(connect, .flags = MQSHM_CONNECT_F_TAP,
+					    .policy = MQSHM_POLICY_DROP_OLDEST), id);
+	if (!err)
+		err = node_wait_connections(source, source->out[0], 1, PATIENCE_MS);
+	return err ? err : node_wait_connections(tap, tap->in[0], 1, PATIENCE_MS);
+}
+
+static bool writable(struct node *n)
+{
+	struct pollfd p = { .fd = mqshm_client_fd(n->client), .events = POLLOUT };
+
+	return poll(&p, 1, 0) == 1 && p.revents & POLLOUT;
+}
+
+TEST_F(policy, an_output_with_nothing_but_a_tap_is_not_connected)
+{
+	struct mqshm_port *out = self->source.out[0];
+	struct mqshm_buffer buf;
+
+	ASSERT_EQ(0, open_tap(self->fd, &self->source, &self->slow, &self->id));
+	EXPECT_TRUE(connection(self->fd, self->id).flags & MQSHM_RING_TAP);
+	ASSERT_EQ(0, node_alloc(&self->source, sizeof(struct message), SOON, &buf));
+	message_fill(mqshm_buffer_data(self->source.client, &buf), 0, 0);
+	EXPECT_EQ(-ENOTCONN, mqshm_port_push(out, &buf, 0));
+	EXPECT_FALSE(mqshm_port_has_room(out));
+	EXPECT_FALSE(writable(&self->source));
+	EXPECT_EQ(-ETIMEDOUT, mqshm_wait(self->source.client, &out, 1, after_ms(20), NULL));
+	EXPECT_EQ(-EAGAIN, pop_one(&self->slow));
+
+	ASSERT_EQ(0, node_open(&self->fast, runtime_name(), "fast", &one_in));
+	ASSERT_EQ(0, graph_connect(self->fd, "source", "fast", NULL));
+	ASSERT_EQ(0, node_wait_connections(&self->source, out, 2, PATIENCE_MS));
+	EXPECT_TRUE(mqshm_port_has_room(out));
+	EXPECT_TRUE(writable(&self->source));
+	EXPECT_EQ(1, mqshm_wait(self->source.client, &out, 1, SOON, NULL));
+	EXPECT_EQ(0, mqshm_port_push(out, &buf, 0));
+	for (int i = 1; i < 5; i++)
+		EXPECT_EQ(0, push_one(&self->source, i, 0));
+	for (int i = 0; i < 5; i++)
+		EXPECT_EQ(i, pop_one(&self->fast));
+	for (int i = 3; i < 5; i++)
+		EXPECT_EQ(i, pop_one(&self->slow));
+
+	node_close(&self->fast);
+	ASSERT_EQ(0, node_wait_connections(&self->source, out, 1, PATIENCE_MS));
+	EXPECT_EQ(-ENOTCONN, push_one(&self->source, 5, 0));
+	EXPECT_FALSE(writable(&self->source));
+	EXPECT_EQ(-EAGAIN, pop_one(&self->slow));
+}
+
+TEST_F(policy, a_tap_that_goes_is_let_go_of)
+{
+	struct mqshm_port *out = self->source.out[0];
+
+	ASSERT_EQ(0, open_tap(self->fd, &self->source, &self->slow, &self->id));
+	node_close(&self->slow);
+	ASSERT_EQ(0, node_wait_connections(&self->source, out, 0, PATIENCE_MS));
+	EXPECT_EQ(0, mqshm_port_disconnects(out));
+	EXPECT_EQ(0, mqshm_port_deaths(out));
+}
+
+TEST_F(policy, what_is_discarded_is_seen_by_taps)
+{
+	struct node_options options = { .outs = 1, .port_flags = MQSHM_PORT_OPTIONAL };
+
+	node_close(&self->source);
+	ASSERT_EQ(0, node_open(&self->source, runtime_name(), "source", &options));
+	EXPECT_EQ(0, push_one(&self->source, 1, 0));
+	ASSERT_EQ(0, open_tap(self->fd, &self->source, &self->slow, &self->id));
+	EXPECT_EQ(0, push_one(&self->source, 2, 0));
+	EXPECT_EQ(2, pop_one(&self->slow));
 }
 
 TEST_HARNESS_MAIN

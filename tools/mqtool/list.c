@@ -225,8 +225,8 @@ static char *ring_state(uint32_t flags)
 
 static char *policy_text(uint32_t flags)
 {
-	return text("%s%s", policy_name(ring_policy(flags)), flags & MQSHM_RING_KEEP ? ", keep" :
-		    flags & MQSHM_RING_PERSISTENT ? ", stays" : "");
+	return text("%s%s%s", policy_name(ring_policy(flags)), flags & MQSHM_RING_KEEP ? ", keep" :
+		    flags & MQSHM_RING_PERSISTENT ? ", stays" : "", flags & MQSHM_RING_TAP ? ", tap" : "");
 }
 
 static void print_connections(const struct mqshm_snapshot *snap, bool wide)

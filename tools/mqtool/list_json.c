@@ -237,6 +237,7 @@ static struct json_object *connection_json(const struct mqshm_snapshot *snap,
 	add(o, "dropped", c->dropped);
 	add_flag(o, "persistent", c->flags & MQSHM_RING_PERSISTENT);
 	add_flag(o, "keep", c->flags & MQSHM_RING_KEEP);
+	add_flag(o, "tap", c->flags & MQSHM_RING_TAP);
 	add_flag(o, "producer_away", c->flags & MQSHM_RING_AWAY);
 	add_flag(o, "kept", c->flags & MQSHM_RING_KEPT);
 	add(o, "keep_until_ns", c->keep_until_ns);

@@ -195,6 +195,7 @@ struct mqshm_ring_consumer {
 #define MQSHM_RING_DROP_OLDEST	(1U << 17)	/* MQSHM_POLICY_DROP_OLDEST */
 #define MQSHM_RING_PERSISTENT	(1U << 18)	/* MQSHM_CONNECT_F_PERSISTENT */
 #define MQSHM_RING_KEEP		(1U << 19)	/* MQSHM_CONNECT_F_KEEP */
+#define MQSHM_RING_TAP		(1U << 20)	/* MQSHM_CONNECT_F_TAP */
 
 /**
  * struct mqshm_status - head of the runtime's status region
@@ -501,6 +502,11 @@ struct mqshm_pool_create_args {
 #define MQSHM_CONNECT_F_KEEP		(1U << 1)
 /* Not persistent, although a block is there of which the connections are. */
 #define MQSHM_CONNECT_F_TRANSIENT	(1U << 2)
+/*
+ * It only looks on, with a policy that drops: for the producer an output that has nothing
+ * but taps is not connected, and waits.
+ */
+#define MQSHM_CONNECT_F_TAP		(1U << 3)
 #define MQSHM_KEEP_DEFAULT_NS		30000000000ULL
 #define MQSHM_KEEP_FOREVER		(~0ULL)
 
@@ -1003,8 +1009,8 @@ struct mqshm_wait_port {
  * @out_events: MQSHM_WAIT_*
  * @out_done: how many buffers were taken back
  * @out_ready: bit i is set if @port_array[i] is ready: an input that has a
- *	message, or a ring that ended, died or was taken away; an output of which
- *	no ring is full
+ *	message, or a ring that ended, died or was taken away; an output that has
+ *	rings besides taps, and none of them is full
  * @port_array: ports of this client
  * @buffers: buffers to give back, as in MQSHM_IOC_RETURN; then those leased
  * @list: address of struct mqshm_wait_port[@list_count]: ports besides those
