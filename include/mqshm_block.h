@@ -162,7 +162,8 @@ int mqshm_instance_size(struct mqshm_instance *in, const char *key, uint64_t *by
 int mqshm_instance_bool(struct mqshm_instance *in, const char *key, bool *out); /* MT-Unsafe race:client */
 /* Which of the choices of its spec, from 0. */
 int mqshm_instance_choice(struct mqshm_instance *in, const char *key, size_t *out); /* MT-Unsafe race:client */
-/* In initialize only. @depth 0 is the default. */
+/* In initialize only. @depth 0 is the default. One that is there already, as the type
+ * declares it, gets this depth or these flags. */
 int mqshm_instance_add_input(struct mqshm_instance *in, const char *name, uint32_t depth); /* MT-Unsafe race:client */
 int mqshm_instance_add_output(struct mqshm_instance *in, const char *name, uint32_t flags); /* MT-Unsafe race:client */
 /*

@@ -117,9 +117,17 @@ static int port_add(struct mqshm_instance *in, const char *name, uint32_t direct
 {
 	struct mqshm_port_spec *grown;
 	char *copy;
+	size_t i;
 
 	if (in->block)
 		return mqshm_instance_fail(in, -EINVAL, "ports are added in initialize only");
+	for (i = 0; i < in->n_specs; i++) {
+		if (in->specs[i].direction == direction && !strcmp(in->specs[i].name, name)) {
+			in->specs[i].depth = depth;
+			in->specs[i].flags = flags;
+			return 0;
+		}
+	}
 	grown = realloc(in->specs, (in->n_specs + 1) * sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;

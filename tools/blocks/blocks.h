@@ -21,6 +21,8 @@ extern const struct mqshm_block_ops verify_ops;
 extern const struct mqshm_block_ops throttle_ops;
 extern const struct mqshm_block_ops exec_ops;
 extern const struct mqshm_block_ops null_sink_ops;
+extern const struct mqshm_block_ops recorder_ops;
+extern const struct mqshm_block_ops player_ops;
 
 /* What work answers when a call of the library gave @error. */
 enum mqshm_result block_result(struct mqshm_instance *in, int error);

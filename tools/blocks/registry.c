@@ -24,6 +24,8 @@ const struct mqshm_block_ops *const builtin_blocks[] = {
 	&throttle_ops,
 	&exec_ops,
 	&null_sink_ops,
+	&recorder_ops,
+	&player_ops,
 	NULL
 };
 

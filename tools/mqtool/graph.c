@@ -89,6 +89,22 @@ const struct mqshm_port_record *graph_find_port(const struct mqshm_snapshot *sna
 	return found;
 }
 
+char *graph_find_end(struct mqshm_runtime *rt, const char *runtime, const char *end,
+		     uint32_t direction)
+{
+	const struct mqshm_port_record *port;
+	struct mqshm_snapshot *snap;
+	char *found = NULL;
+
+	if (runtime_snapshot(rt, runtime, &snap))
+		return NULL;
+	port = graph_find_port(snap, end, direction);
+	if (port)
+		found = text("%s:%s", mqshm_snapshot_block(snap, port->block)->name, port->name);
+	mqshm_snapshot_free(snap);
+	return found;
+}
+
 static char *port_label(const struct mqshm_snapshot *snap, uint32_t number)
 {
 	const struct mqshm_port_record *port = mqshm_snapshot_port(snap, number);

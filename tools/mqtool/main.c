@@ -34,6 +34,8 @@ static const struct command commands[] = {
 	{ "doctor", "look whether all is there that mqshm needs", command_doctor },
 	{ "monitor", "show what comes, goes, dies or stalls, as it happens", command_monitor },
 	{ "set", "change parameters of a block that runs", command_set },
+	{ "dump", "record the messages of an output to a file", command_dump },
+	{ "replay", "send the messages of a recording into an input", command_replay },
 	{ "bus", "publish messages, or show those that come", command_bus },
 };
 

@@ -43,6 +43,8 @@ int command_run(int argc, char **argv);
 int command_launch(int argc, char **argv);
 int command_graph(int argc, char **argv);
 int command_doctor(int argc, char **argv);
+int command_dump(int argc, char **argv);
+int command_replay(int argc, char **argv);
 
 /* -- message.c: what goes wrong, in a sentence ------------------------------ */
 
@@ -145,6 +147,9 @@ const struct mqshm_port_record *graph_find_port(const struct mqshm_snapshot *sna
 /* Block by name; NULL after a message. */
 const struct mqshm_block_record *graph_find_block(const struct mqshm_snapshot *snap,
 						  const char *name);
+/* The same as "block:port", to be freed, of a runtime. */
+char *graph_find_end(struct mqshm_runtime *rt, const char *runtime, const char *end,
+		     uint32_t direction);
 /* Ends of a connection, "block:port", "(gone)" if nobody comes back; to be freed. */
 char *graph_connection_from(const struct mqshm_snapshot *snap,
 			    const struct mqshm_connection_record *c);
@@ -265,6 +270,11 @@ struct mqshm_bus_message;
 /* Prints a message, @sender being a name for its block or NULL: a line for people, or JSON. */
 void bus_show(const struct mqshm_bus_message *m, const char *sender, bool json);
 
+/* -- recording.c -------------------------------------------------------------------------- */
+
+/* Shows what is in a recording, with @each also every message: EXIT_*. */
+int recording_show(const char *name, bool each, bool json);
+
 /* -- worker.c: the process that runs a block ------------------------------------------- */
 
 /**
@@ -276,6 +286,10 @@ void bus_show(const struct mqshm_bus_message *m, const char *sender, bool json);
  * @params: array[@n_params]
  * @ready_fd: socket to a manager, as in mqshm_manager.h; -1 for none
  * @persistent: its connections are persistent
+ * @made: called when the block is there and before it runs, by its name; 0 or an EXIT_*; may
+ *	be NULL
+ * @ended: says what it did, in the place of block_report(); EXIT_*; may be NULL
+ * @arg: for both
  */
 struct worker_options {
 	const char *runtime;
@@ -286,6 +300,10 @@ struct worker_options {
 	size_t n_params;
 	int ready_fd;
 	bool persistent;
+	int (*made)(const char *name, void *arg);
+	int (*ended)(struct mqshm_instance *in, enum mqshm_result result, const char *sentence,
+		     void *arg);
+	void *arg;
 };
 
 /* Runs the block until it ends: EXIT_*. */

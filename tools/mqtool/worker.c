@@ -116,7 +116,8 @@ static int run(const struct worker_options *o, struct mqshm_instance *instance)
 	if (o->ready_fd >= 0)
 		send(o->ready_fd, result == MQSHM_OK ? "s" : over ? "d" : "e", 1, MSG_NOSIGNAL);
 	mqshm_instance_get_stats(instance, &stats);
-	status = block_report(o->name, result, sentence, &stats);
+	status = o->ended ? o->ended(instance, result, sentence, o->arg) :
+			    block_report(o->name, result, sentence, &stats);
 	free(sentence);
 	return status;
 }
@@ -153,7 +154,7 @@ int worker_run(const struct worker_options *o)
 	struct mqshm_instance *instance;
 	struct mqshm_client *client;
 	char *sentence = NULL;
-	int status, error;
+	int status = EXIT_DONE, error;
 
 	worker_begin(o->process_name, o->ready_fd);
 	error = mqshm_client_join(o->runtime, &options, &client);
@@ -167,7 +168,10 @@ int worker_run(const struct worker_options *o)
 	}
 	managed = o->ready_fd >= 0;
 	handle_signals(instance);
-	status = worker_ready(o->ready_fd) ? run(o, instance) : EXIT_DONE;
+	if (o->made)
+		status = o->made(o->name, o->arg);
+	if (!status && worker_ready(o->ready_fd))
+		status = run(o, instance);
 	handle_signals(NULL);
 	mqshm_instance_free(instance);
 	mqshm_client_close(client);
