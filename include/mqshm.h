@@ -242,6 +242,37 @@ const struct mqshm_connection_record *
 mqshm_snapshot_downstream(const struct mqshm_snapshot *snap, uint32_t port,
 			  const struct mqshm_connection_record *prev); /* MT-Safe */
 
+/* -- who holds buffers --------------------------------------------------------- */
+/* Threads: as for snapshots. */
+
+/**
+ * struct mqshm_holders - who holds which buffers
+ * @now_ns: when it was found out
+ * @holders: array[@n_holders] of the kernel's records, described in <linux/mqshm.h>: those
+ *	whose buffers were allocated first come first, those in reserve last
+ * @n_holders: how many: a buffer has one for each client with references to it, and for
+ *	each message
+ *
+ * Belongs to the caller: mqshm_holders_free().
+ */
+struct mqshm_holders {
+	uint64_t now_ns;
+	struct mqshm_holder_record *holders;
+	size_t n_holders;
+};
+
+/**
+ * mqshm_runtime_holders() - who holds which buffers of a runtime
+ *
+ * Not of one moment: a buffer that moves meanwhile may be told twice or not at all. One
+ * that rests, as one that is leaked does, is told once for each who holds it.
+ *
+ * -ENOMEM; -EOPNOTSUPP an older module.
+ */
+int mqshm_runtime_holders(struct mqshm_runtime *rt, struct mqshm_holders **out); /* MT-Safe */
+/* NULL is allowed. */
+void mqshm_holders_free(struct mqshm_holders *list); /* MT-Unsafe race:list */
+
 /* -- monitors ---------------------------------------------------------------- */
 /* Threads: one at a time for each monitor. */
 

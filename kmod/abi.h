@@ -47,6 +47,8 @@ static_assert(sizeof(struct mqshm_block_record) == 216);
 static_assert(sizeof(struct mqshm_port_record) == 64);
 static_assert(sizeof(struct mqshm_connection_record) == 288);
 static_assert(sizeof(struct mqshm_departed_record) == 152);
+static_assert(sizeof(struct mqshm_holders_args) == 80);
+static_assert(sizeof(struct mqshm_holder_record) == 64);
 static_assert(sizeof(struct mqshm_notice) == 264);
 static_assert(sizeof(struct mqshm_bus_open_args) == 40);
 static_assert(sizeof(struct mqshm_bus_subscribe_args) == 72);

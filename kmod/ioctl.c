@@ -16,6 +16,7 @@
 #include "client.h"
 #include "conn.h"
 #include "file.h"
+#include "holders.h"
 #include "lease.h"
 #include "mm.h"
 #include "notice.h"
@@ -35,6 +36,7 @@ union mqshm_args {
 	struct mqshm_runtime_remove_args remove;
 	struct mqshm_runtime_wait_args runtime_wait;
 	struct mqshm_query_args query;
+	struct mqshm_holders_args holders;
 	struct mqshm_monitor_args monitor;
 	struct mqshm_pool_create_args pool;
 	struct mqshm_connect_args connect;
@@ -58,7 +60,8 @@ static int ioc_info(struct mqshm_file *mf, union mqshm_args *args)
 	args->info.out_version = MQSHM_ABI_VERSION;
 	args->info.out_magic = MQSHM_MAGIC;
 	args->info.out_features = MQSHM_FEATURE_NATIVE | MQSHM_FEATURE_DIRECT_IO |
-				  MQSHM_FEATURE_MONITOR | MQSHM_FEATURE_BUS;
+				  MQSHM_FEATURE_MONITOR | MQSHM_FEATURE_BUS |
+				  MQSHM_FEATURE_HOLDERS;
 	return 0;
 }
 
@@ -128,6 +131,24 @@ static int ioc_query(struct mqshm_file *mf, union mqshm_args *args)
 		ret = -EFAULT;
 	else if (query->what == MQSHM_QUERY_RUNTIME)
 		WRITE_ONCE(mf->seen_changes, query->out_changes);
+	kvfree(data);
+	return ret;
+}
+
+static int ioc_holders(struct mqshm_file *mf, union mqshm_args *args)
+{
+	struct mqshm_runtime *rt = smp_load_acquire(&mf->rt);
+	void *data;
+	int ret = 0;
+
+	/* also of one that is removed: clients may still hold what was its */
+	if (!rt)
+		return -EBADFD;
+	data = mqshm_holders(rt, &args->holders);
+	if (IS_ERR(data))
+		return PTR_ERR(data);
+	if (copy_to_user(u64_to_user_ptr(args->holders.buffer), data, args->holders.out_bytes))
+		ret = -EFAULT;
 	kvfree(data);
 	return ret;
 }
@@ -439,6 +460,7 @@ static const struct mqshm_command commands[] = {
 	COMMAND(RUNTIME_WAIT, NEEDS_RUNTIME, runtime_wait, ioc_runtime_wait),
 	COMMAND(QUERY, NO_FLAGS, query, ioc_query),
 	COMMAND(MONITOR, 0, monitor, ioc_monitor),
+	COMMAND(HOLDERS, 0, holders, ioc_holders),
 	COMMAND(POOL_CREATE, NEEDS_RUNTIME, pool_create, ioc_pool_create),
 	COMMAND(CLIENT_JOIN, NEEDS_RUNTIME, client_join, ioc_client_join,
 		.flags = MQSHM_JOIN_F_READ_ONLY | MQSHM_JOIN_F_DIRECT_IO),

@@ -67,10 +67,12 @@ static inline void spare_take(struct mqshm_client *c, struct pool *p, uint32_t l
 {
 	uint32_t b = p->magazine[p->spare - 1];
 	struct mqshm_meta *meta = pool_meta(p, b);
+	uint64_t now = clock_cached(&c->clock);
 
-	meta->alloc_ns = clock_cached(&c->clock);
-	meta->data_ns = meta->alloc_ns;
-	meta->serial++;
+	/* words that the kernel may be showing to somebody meanwhile */
+	__atomic_store_n(&meta->alloc_ns, now, __ATOMIC_RELAXED);
+	__atomic_store_n(&meta->data_ns, now, __ATOMIC_RELAXED);
+	proto_bump(meta->serial, 1);
 	proto_bump(c->control->allocated, 1);
 	out->number = b;
 	out->length = length;
@@ -350,7 +352,8 @@ int mqshm_buffer_set_data_ns(struct mqshm_client *c, const struct mqshm_buffer *
 		return -ESHUTDOWN;
 	if (!mqshm_buffer_is_sole(c, buf))
 		return -EPERM;
-	pool_meta(mqshm_pool_lookup(c, buf->number), buf->number)->data_ns = ns;
+	__atomic_store_n(&pool_meta(mqshm_pool_lookup(c, buf->number), buf->number)->data_ns, ns,
+			 __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -422,7 +425,8 @@ static int make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
 	to = client_pool(c, copy.number);
 	copy.length = buf->length;
 	memcpy(pool_payload(to, copy.number), pool_payload(from, buf->number), buf->length);
-	pool_meta(to, copy.number)->data_ns = pool_meta(from, buf->number)->data_ns;
+	__atomic_store_n(&pool_meta(to, copy.number)->data_ns,
+			 pool_meta(from, buf->number)->data_ns, __ATOMIC_RELAXED);
 	mqshm_buffer_drop(c, from, buf->number);
 	*buf = copy;
 	c->copies++;

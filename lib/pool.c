@@ -168,6 +168,13 @@ static void magazine_add(struct mqshm_client *c, struct pool *p, uint32_t b)
 	c->spares++;
 }
 
+/* The same for one from the depot: whoever looks sees that the program has not got it. */
+static void magazine_add_leased(struct mqshm_client *c, struct pool *p, uint32_t b)
+{
+	__atomic_store_n(&pool_meta(p, b)->alloc_ns, 0, __ATOMIC_RELAXED);
+	magazine_add(c, p, b);
+}
+
 /* What a LEASE brought, to the magazine. */
 static void lease_take(struct mqshm_client *c, struct pool *p)
 {
@@ -178,7 +185,7 @@ static void lease_take(struct mqshm_client *c, struct pool *p)
 		if (i >= MQSHM_BATCH_MAX || p->spare == p->spare_max ||
 		    args->buffers[i] - p->first >= p->buffers)
 			continue;
-		magazine_add(c, p, args->buffers[i]);
+		magazine_add_leased(c, p, args->buffers[i]);
 	}
 	proto_barrier();
 	args->out_count = 0;
@@ -277,7 +284,7 @@ void mqshm_pool_take_leased(struct mqshm_client *c)
 		for (i = 0; i < args->out_leased && p->spare < p->spare_max; i++) {
 			b = args->buffers[i];
 			if (b - p->first < p->buffers && !buffer_among(p->magazine, p->spare, b))
-				magazine_add(c, p, b);
+				magazine_add_leased(c, p, b);
 		}
 	}
 	proto_barrier();

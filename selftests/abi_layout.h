@@ -105,6 +105,31 @@
 	FIELD(mqshm_query_args, out_bytes, 24, 8) \
 	FIELD(mqshm_query_args, out_now_ns, 32, 8) \
 	FIELD(mqshm_query_args, out_changes, 40, 8) \
+	STRUCT(mqshm_holders_args, 80) \
+	FIELD(mqshm_holders_args, size, 0, 4) \
+	FIELD(mqshm_holders_args, flags, 4, 4) \
+	FIELD(mqshm_holders_args, what, 8, 4) \
+	FIELD(mqshm_holders_args, reserved, 12, 4) \
+	FIELD(mqshm_holders_args, buffer, 16, 8) \
+	FIELD(mqshm_holders_args, buffer_bytes, 24, 8) \
+	FIELD(mqshm_holders_args, id, 32, 8) \
+	FIELD(mqshm_holders_args, position, 40, 8) \
+	FIELD(mqshm_holders_args, out_bytes, 48, 8) \
+	FIELD(mqshm_holders_args, out_id, 56, 8) \
+	FIELD(mqshm_holders_args, out_position, 64, 8) \
+	FIELD(mqshm_holders_args, out_now_ns, 72, 8) \
+	STRUCT(mqshm_holder_record, 64) \
+	FIELD(mqshm_holder_record, head, 0, 8) \
+	FIELD(mqshm_holder_record, holder, 8, 8) \
+	FIELD(mqshm_holder_record, what, 16, 4) \
+	FIELD(mqshm_holder_record, buffer, 20, 4) \
+	FIELD(mqshm_holder_record, pool, 24, 4) \
+	FIELD(mqshm_holder_record, refs, 28, 4) \
+	FIELD(mqshm_holder_record, length, 32, 4) \
+	FIELD(mqshm_holder_record, reserved, 36, 4) \
+	FIELD(mqshm_holder_record, alloc_ns, 40, 8) \
+	FIELD(mqshm_holder_record, data_ns, 48, 8) \
+	FIELD(mqshm_holder_record, serial, 56, 8) \
 	STRUCT(mqshm_pool_create_args, 56) \
 	FIELD(mqshm_pool_create_args, size, 0, 4) \
 	FIELD(mqshm_pool_create_args, flags, 4, 4) \

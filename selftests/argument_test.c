@@ -307,6 +307,10 @@ TEST_F(argument, unknown_values)
 
 	TRY_FIELD(manage_fd, CLIENT_JOIN, client_join, fill_client_join, -EINVAL, a.role = 3);
 	TRY_FIELD(manage_fd, QUERY, query, fill_query, -EINVAL, a.what = 2);
+	TRY_FIELD(manage_fd, HOLDERS, holders, fill_holders, -EINVAL, a.what = 2);
+	TRY_FIELD(manage_fd, HOLDERS, holders, fill_holders, -EINVAL, a.buffer_bytes = 0);
+	TRY_FIELD(manage_fd, HOLDERS, holders, fill_holders, -EINVAL,
+		  a.buffer_bytes = sizeof(struct mqshm_holder_record) - 1);
 	TRY_FIELD(client_fd, BLOCK_CREATE, block_create, fill_block_create, -EINVAL, a.class_ = 3);
 	TRY_FIELD(client_fd, BLOCK_CREATE, block_create, fill_block_create, -EINVAL,
 		  desc->direction = 2);
@@ -442,6 +446,9 @@ TEST_F(argument, nested_pointers)
 		  a.port_array = POISON64);
 	TRY_FIELD(manage_fd, QUERY, query, fill_query, -EFAULT, a.buffer = 0);
 	TRY_FIELD(manage_fd, QUERY, query, fill_query, -EFAULT, a.buffer = POISON64);
+	/* something is held, so that there is something to copy */
+	TRY_FIELD(manage_fd, HOLDERS, holders, fill_holders, -EFAULT, a.buffer = 0);
+	TRY_FIELD(manage_fd, HOLDERS, holders, fill_holders, -EFAULT, a.buffer = POISON64);
 }
 
 /* A block that was refused left nothing behind. */

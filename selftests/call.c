@@ -45,6 +45,14 @@ void fill_query(struct setup *s, void *args)
 	a->buffer_bytes = sizeof(s->memory);
 }
 
+void fill_holders(struct setup *s, void *args)
+{
+	struct mqshm_holders_args *a = args;
+
+	a->buffer = (uintptr_t)s->memory;
+	a->buffer_bytes = sizeof(s->memory);
+}
+
 void fill_pool_create(struct setup *s, void *args)
 {
 	struct mqshm_pool_create_args *a = args;

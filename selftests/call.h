@@ -48,6 +48,7 @@ void fill_runtime_create(struct setup *s, void *args);
 void fill_runtime_open(struct setup *s, void *args);
 void fill_runtime_wait(struct setup *s, void *args);
 void fill_query(struct setup *s, void *args);
+void fill_holders(struct setup *s, void *args);
 void fill_pool_create(struct setup *s, void *args);
 void fill_client_join(struct setup *s, void *args);
 void fill_nothing(struct setup *s, void *args);

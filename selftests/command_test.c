@@ -56,6 +56,7 @@ COMMAND(RUNTIME_OPEN, runtime_open, UNBOUND, 0, fill_runtime_open, RESERVED(runt
 COMMAND(RUNTIME_REMOVE, runtime_remove, BOUND, -EBUSY, fill_nothing, RESERVED(runtime_remove))
 COMMAND(RUNTIME_WAIT, runtime_wait, BOUND, 0, fill_runtime_wait, 0)
 COMMAND(QUERY, query, BOUND, 0, fill_query, 0)
+COMMAND(HOLDERS, holders, BOUND, 0, fill_holders, RESERVED(holders))
 COMMAND(MONITOR, monitor, UNBOUND, 0, fill_nothing, RESERVED(monitor))
 COMMAND(POOL_CREATE, pool_create, BOUND, 0, fill_pool_create, 0)
 COMMAND(CLIENT_JOIN, client_join, BOUND, 0, fill_client_join, RESERVED(client_join))

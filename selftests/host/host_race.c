@@ -3,7 +3,8 @@
  * Clients that are threads of one program, each a process of its own to the module,
  * for a sanitizer that looks for races: a graph in which every operation of the
  * protocol goes on all the time, while clients are killed, leave and come again, are
- * settled by another thread, connections are taken away and made, and snapshots taken.
+ * settled by another thread, connections are taken away and made, and who looks
+ * takes snapshots and asks who holds what.
  * Nothing ever stops for that.
  *
  *	source ---+--> forward --> sink:in1
@@ -311,6 +312,22 @@ static void connection_cut(void)
 		test_check(r, "disconnect");
 }
 
+/* Whoever holds what: clients and rings come, move and go while it is found out. */
+static void holders_look(void)
+{
+	struct mqshm_holders *list;
+	size_t i;
+
+	test_check(mqshm_runtime_holders(runtime, &list), "holders");
+	for (i = 0; i < list->n_holders; i++) {
+		const struct mqshm_holder_record *h = &list->holders[i];
+
+		if (!h->refs || h->pool || h->head.kind != MQSHM_RECORD_HOLDER)
+			test_check(-EPROTO, "a holder");
+	}
+	mqshm_holders_free(list);
+}
+
 static bool messages_flow(uint64_t deadline_ns)
 {
 	uint64_t before[2];
@@ -353,6 +370,7 @@ static unsigned int race(unsigned int rounds, bool *bad)
 		/* two times of three there is one only */
 		if (random_below(&seed, 3))
 			victims = 1U << random_below(&seed, NODES);
+		holders_look();
 		end(victims, (unsigned int)random_next(&seed) & (unsigned int)random_next(&seed));
 		done += (unsigned int)__builtin_popcount(victims);
 		for (i = 0; i < NODES; i++)

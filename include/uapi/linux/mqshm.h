@@ -222,7 +222,7 @@ struct mqshm_status {
 
 /**
  * struct mqshm_meta - what travels with a buffer (MQSHM_MMAP_META)
- * @alloc_ns: when it was allocated
+ * @alloc_ns: when it was allocated; 0 while a client has it in reserve
  * @data_ns: when its data came into being; set by the source, kept on the way
  * @serial: number of times it was allocated; with the buffer's number it makes
  *	its id, serial << 20 | number
@@ -285,6 +285,7 @@ struct mqshm_info_args {
 #define MQSHM_FEATURE_DIRECT_IO	(1ULL << 1)	/* MQSHM_JOIN_F_DIRECT_IO */
 #define MQSHM_FEATURE_MONITOR	(1ULL << 2)	/* MQSHM_IOC_MONITOR */
 #define MQSHM_FEATURE_BUS	(1ULL << 3)	/* MQSHM_IOC_BUS_* */
+#define MQSHM_FEATURE_HOLDERS	(1ULL << 4)	/* MQSHM_IOC_HOLDERS */
 
 /**
  * struct mqshm_limits - bounds of a runtime; 0 on entry means the default
@@ -426,6 +427,47 @@ struct mqshm_query_args {
 };
 
 #define MQSHM_QUERY_BYTES_MAX	(64U << 20)
+
+#define MQSHM_HOLDERS_CLIENTS	0	/* clients, of what is in their hands */
+#define MQSHM_HOLDERS_QUEUES	1	/* connections, of what is queued in them */
+
+/**
+ * struct mqshm_holders_args - MQSHM_IOC_HOLDERS: who holds which buffers of the bound
+ *	runtime, as MQSHM_RECORD_HOLDER records
+ * @size: of this struct
+ * @flags: 0
+ * @what: MQSHM_HOLDERS_*
+ * @reserved: 0
+ * @buffer: address of memory for the records
+ * @buffer_bytes: its size, at most MQSHM_HOLDERS_BYTES_MAX are used
+ * @id: where to begin: 0, or @out_id of the call before
+ * @position: likewise: 0, or @out_position
+ * @out_bytes: size of the records
+ * @out_id: where the next call goes on, 0: this was all. There may be no record and more
+ *	to come: a call looks at a bounded number of cells
+ * @out_position: likewise
+ * @out_now_ns: when it began
+ *
+ * Each record was true at some moment of its call: a buffer that moves meanwhile may be
+ * found at both places or at none. Errors: EBADFD (not bound), EINVAL (no room for a
+ * record), EFAULT, ENOMEM.
+ */
+struct mqshm_holders_args {
+	__u32 size;
+	__u32 flags;
+	__u32 what;
+	__u32 reserved;
+	__u64 buffer;
+	__u64 buffer_bytes;
+	__u64 id;
+	__u64 position;
+	__u64 out_bytes;
+	__u64 out_id;
+	__u64 out_position;
+	__u64 out_now_ns;
+};
+
+#define MQSHM_HOLDERS_BYTES_MAX	(64U << 10)
 
 #define MQSHM_NOTICES		1024	/* that are kept for those who watch */
 
@@ -1055,6 +1097,7 @@ struct mqshm_wait_args {
 #define MQSHM_IOC_RUNTIME_WAIT		_IO(MQSHM_IOC_TYPE, 0x04)
 #define MQSHM_IOC_QUERY			_IO(MQSHM_IOC_TYPE, 0x05)
 #define MQSHM_IOC_MONITOR		_IO(MQSHM_IOC_TYPE, 0x06)
+#define MQSHM_IOC_HOLDERS		_IO(MQSHM_IOC_TYPE, 0x07)
 #define MQSHM_IOC_POOL_CREATE		_IO(MQSHM_IOC_TYPE, 0x10)
 #define MQSHM_IOC_CLIENT_JOIN		_IO(MQSHM_IOC_TYPE, 0x20)
 #define MQSHM_IOC_CLIENT_SYNC		_IO(MQSHM_IOC_TYPE, 0x21)
@@ -1109,6 +1152,7 @@ struct mqshm_record {
 #define MQSHM_RECORD_PORT	5
 #define MQSHM_RECORD_CONNECTION	6
 #define MQSHM_RECORD_DEPARTED	7
+#define MQSHM_RECORD_HOLDER	8	/* of MQSHM_IOC_HOLDERS */
 
 #define MQSHM_STATE_PERSISTENT	(1U << 0)	/* runtime stays until removed */
 #define MQSHM_STATE_TAINTED	(1U << 1)	/* a client broke the protocol */
@@ -1368,6 +1412,37 @@ struct mqshm_departed_record {
 	__u64 kept;
 	__u64 lost;
 	__u64 lost_buffers;
+};
+
+/**
+ * struct mqshm_holder_record - a client that has a buffer in its hands, or a message that
+ *	is queued
+ * @head: kind and size
+ * @holder: number of the client or connection
+ * @what: MQSHM_HOLDERS_*
+ * @buffer: number of the buffer
+ * @pool: index of its pool
+ * @refs: references that the client has; 1 of a message
+ * @length: payload of a message; 0 of a client, which alone knows
+ * @reserved: 0
+ * @alloc_ns: when the buffer was allocated; 0: not since a client got it from the pool,
+ *	which keeps some in reserve. This and the next two are from struct mqshm_meta, which
+ *	clients write and nobody checks
+ * @data_ns: when its data came into being
+ * @serial: number of times it was allocated
+ */
+struct mqshm_holder_record {
+	struct mqshm_record head;
+	__u64 holder;
+	__u32 what;
+	__u32 buffer;
+	__u32 pool;
+	__u32 refs;
+	__u32 length;
+	__u32 reserved;
+	__u64 alloc_ns;
+	__u64 data_ns;
+	__u64 serial;
 };
 
 /* -- notices ---------------------------------------------------------------- */
