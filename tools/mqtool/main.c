@@ -36,6 +36,7 @@ static const struct command commands[] = {
 	{ "set", "change parameters of a block that runs", command_set },
 	{ "dump", "record the messages of an output to a file", command_dump },
 	{ "replay", "send the messages of a recording into an input", command_replay },
+	{ "holders", "show who holds which buffers, and for how long", command_holders },
 	{ "bus", "publish messages, or show those that come", command_bus },
 };
 

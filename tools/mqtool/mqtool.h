@@ -45,6 +45,7 @@ int command_graph(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_dump(int argc, char **argv);
 int command_replay(int argc, char **argv);
+int command_holders(int argc, char **argv);
 
 /* -- message.c: what goes wrong, in a sentence ------------------------------ */
 
