@@ -541,7 +541,8 @@ uint64_t mqshm_port_disconnects(const struct mqshm_port *p); /* MT-Unsafe race:c
 /*
  * Messages that did not reach an input because its connections dropped them. A connection
  * that drops the oldest tells exactly: those were before the message that was popped last,
- * and behind the one before it; one that drops the newest, how many so far.
+ * and behind the one before it; one that drops the newest, how many so far. Of a persistent
+ * one those count that were dropped since this block has it.
  */
 uint64_t mqshm_port_missed(const struct mqshm_port *p); /* MT-Unsafe race:client */
 

@@ -113,6 +113,9 @@ static void ring_prepare(struct mqshm_client *c, struct ring *k,
 		.ring = k->number,
 	};
 	k->publish_every = ev->depth / 4 ? ev->depth / 4 : 1;
+	/* of one that stays, another may have read what came before */
+	if (!(__atomic_load_n(flags, __ATOMIC_RELAXED) & MQSHM_RING_PERSISTENT))
+		return;
 	k->next = k->swaps ? __atomic_load_n(k->rx.phead, __ATOMIC_RELAXED) & MQSHM_CURSOR_MASK :
 		  __atomic_load_n(&k->producer->dropped, __ATOMIC_RELAXED);
 }

@@ -30,7 +30,7 @@ struct mqshm_port;
  * @unpublished: pops since the head was published
  * @publish_every: when to publish it
  * @next: consumer's end: of a ring that drops the oldest, the cursor behind the last pop;
- *	of one that drops the newest, messages dropped before it was attached
+ *	of one that drops the newest, messages dropped before that count for nobody here
  * @missed: consumer's end of a ring that drops the oldest: dropped before the last pop
  * @number: number of the ring
  * @port: this client's port; NULL once detached

@@ -15,7 +15,6 @@
  * @count: messages after which it ends; 0: any number
  * @until_ns: when it ends
  * @once: it ends too when who sends is gone without having announced the end
- * @missed: messages that its input missed before it began
  * @ended: the end is written
  * @made: the file was not there before
  * @started: from here on the file is the block's
@@ -26,7 +25,6 @@ struct recorder {
 	int64_t count;
 	uint64_t until_ns;
 	bool once;
-	uint64_t missed;
 	bool ended;
 	bool made;
 	bool started;
@@ -101,7 +99,6 @@ static int recorder_start(struct mqshm_instance *in)
 	r->started = true;
 	if (r->until_ns != MQSHM_FOREVER)
 		r->until_ns += now;
-	r->missed = mqshm_port_missed(mqshm_instance_input(in, 0));
 	/* a pipe has nothing that could be cut off */
 	if (strcmp(mqshm_instance_param(in, "filename"), "-") && ftruncate(r->w.fd, 0) &&
 	    errno != EINVAL)
@@ -153,8 +150,7 @@ static int record(struct mqshm_instance *in, struct recorder *r, struct mqshm_bu
 	struct mqshm_client *c = mqshm_instance_client(in);
 	const struct recording_entry message = {
 		.kind = RECORDING_MESSAGE, .length = buf->length, .at_ns = mqshm_now_ns(),
-		.number = r->w.totals.messages - r->missed +
-			  mqshm_port_missed(mqshm_instance_input(in, 0)),
+		.number = r->w.totals.messages + mqshm_port_missed(mqshm_instance_input(in, 0)),
 		.data_ns = mqshm_buffer_data_ns(c, buf),
 	};
 	int error = recording_add(&r->w, &message, mqshm_buffer_data(c, buf));
@@ -173,7 +169,7 @@ static int finish(struct mqshm_instance *in, struct recorder *r)
 	if (r->ended || r->error)
 		return r->error;
 	r->ended = true;
-	error = recording_end(&r->w, mqshm_now_ns(), missed - r->missed);
+	error = recording_end(&r->w, mqshm_now_ns(), missed);
 	return error ? recorder_fail(in, error) : 0;
 }
 

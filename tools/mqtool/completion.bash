@@ -68,11 +68,13 @@ _mqtool_value() {
 		fi
 		;;
 	--pid) _mqtool_reply "$(_mqtool_names clients pid "$runtime")" ;;
-	--id) _mqtool_reply "$(_mqtool_names connections id "$runtime")" ;;
+	--id | --connection) _mqtool_reply "$(_mqtool_names connections id "$runtime")" ;;
 	--restart) _mqtool_reply "no on-failure always" ;;
 	--policy) _mqtool_reply "block drop-newest drop-oldest" ;;
 	--log | --output) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-	--name | --param | --process | --size | --count | --timeout | --interval | --pool | --mode | --limit) ;;
+	--name | --param | --process | --size | --count | --timeout | --interval | --mode | --limit | \
+		--seconds | --speed | --depth | --older) ;;
+	--pool) [[ ${words[1]} != holders ]] || _mqtool_reply "$(_mqtool_names pools name "$runtime")" ;;
 	*) return 1 ;;
 	esac
 }
@@ -91,6 +93,14 @@ _mqtool() {
 		case ${words[1]},$cur in
 		*,-*) _mqtool_reply "$(_mqtool_options "${words[1]}")" ;;
 		run,*) mapfile -t COMPREPLY < <(compgen -f -X '!*.y?(a)ml' -- "$cur"; compgen -d -- "$cur") ;;
+		dump,*)
+			if ((cword == 2)); then
+				_mqtool_reply "$(_mqtool_ends out "$(_mqtool_runtime)") --info --connection"
+			else
+				mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			fi
+			;;
+		replay,*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 		pool,*) _mqtool_reply add ;;
 		inspect,*) _mqtool_reply "$(_mqtool_types)" ;;
 		*) _mqtool_reply "$(_mqtool_options "${words[1]}")" ;;

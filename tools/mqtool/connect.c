@@ -23,6 +23,7 @@ struct connect_options {
 #define KEY_PERSISTENT	'P'
 #define KEY_KEEP	'k'
 #define KEY_TRANSIENT	0x100
+#define KEY_TAP		'T'
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -54,6 +55,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!keep_parse(arg, &o->with.keep_ns))
 			argp_error(state, "--keep=%s: " KEEP_FORM, arg);
 		return 0;
+	case KEY_TAP:
+		o->with.tap = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "%s: what is this? it is --from BLOCK:PORT --to BLOCK:PORT", arg);
 		return 0;
@@ -62,6 +66,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--%s is missing", o->from ? "to" : "from");
 		if (o->with.transient && o->with.persistent)
 			argp_error(state, "--transient: it is that, or it is persistent and keeps");
+		/* nobody waits for one that only looks on */
+		if (o->with.tap && o->with.policy == MQSHM_POLICY_BLOCK)
+			o->with.policy = MQSHM_POLICY_DROP_OLDEST;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -121,6 +128,8 @@ int command_connect(int argc, char **argv)
 		{ "keep", KEY_KEEP, "SECONDS", OPTION_ARG_OPTIONAL, "Persistent, and what is queued "
 		  "when the input's block goes waits for the next one, for so long (30; "
 		  "forever)", 0 },
+		{ "tap", KEY_TAP, NULL, 0, "Only looks on, and drops the oldest if nothing else is "
+		  "said: to the output it is as if this connection were not there", 0 },
 		{ 0 }
 	};
 	static const struct argp argp = {

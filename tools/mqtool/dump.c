@@ -17,6 +17,7 @@
  * @file: where to record to, or the recording that is shown
  * @count: --count, as a parameter of a Recorder
  * @seconds: --seconds, likewise
+ * @depth: --depth, likewise; NULL: by the pools
  * @info: --info
  * @json: --json
  * @wide: --long
@@ -28,6 +29,7 @@ struct dump_options {
 	const char *file;
 	const char *count;
 	const char *seconds;
+	const char *depth;
 	bool info;
 	bool json;
 	bool wide;
@@ -40,7 +42,8 @@ static void check_arguments(const struct dump_options *o, struct argp_state *sta
 	if (!o->file)
 		argp_error(state, o->info ? "which recording? it is mqtool dump --info FILE" :
 			   "it is mqtool dump BLOCK[:PORT] FILE");
-	else if (o->info && (o->from || o->connection || o->count || o->seconds))
+	else if (o->info && (o->from || o->connection || o->count || o->seconds ||
+			     o->depth))
 		argp_error(state, "--info shows a recording, and records nothing");
 	else if (!o->info && !o->from && !o->connection)
 		argp_error(state, "%s: of which output, or to which file? it is mqtool dump "
@@ -72,6 +75,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 's':
 		o->seconds = arg;
+		return 0;
+	case 'd':
+		if (!parse_number(arg, MQSHM_DEPTH_MAX, &number) || !number)
+			argp_error(state, "--depth %s: it is a number of messages, %u at most", arg,
+				   MQSHM_DEPTH_MAX);
+		o->depth = arg;
 		return 0;
 	case KEY_INFO:
 		o->info = true;
@@ -192,7 +201,7 @@ static int dump_prepare(const struct dump_options *o, const char *runtime, struc
 	if (status)
 		return status;
 	d->file = o->file;
-	d->depth = choose_depth(snap);
+	d->depth = o->depth ? text("%s", o->depth) : choose_depth(snap);
 	d->from = o->connection ? connection_output(snap, o->connection) :
 				  output_named(snap, o->from);
 	mqshm_snapshot_free(snap);
@@ -281,6 +290,8 @@ int command_dump(int argc, char **argv)
 		{ "connection", 'c', "ID", 0, "The output of this connection, by its number", 0 },
 		{ "count", 'n', "N", 0, "Ends after so many messages", 0 },
 		{ "seconds", 's', "S", 0, "Ends after so long", 0 },
+		{ "depth", 'd', "N", 0, "Messages that the tap may be behind; as many buffers may be "
+		  "kept from the others (default: an eighth of the smallest pool, 256 at most)", 0 },
 		{ "info", KEY_INFO, NULL, 0, "Shows what is in a recording", 1 },
 		{ "long", 'l', NULL, 0, "Each message of it", 1 },
 		{ "json", 'j', NULL, 0, "As JSON", 1 },

@@ -323,6 +323,8 @@ static void read_policy(struct reader *r, struct fy_node *value, void *what)
 
 	if (*name && !policy_parse(name, &c->options.policy))
 		wrong(r, value, "policy", name, POLICY_FORM);
+	else if (c->options.tap && c->options.policy == MQSHM_POLICY_BLOCK)
+		wrong(r, value, "policy", name, "a tap drops: drop-newest or drop-oldest");
 }
 
 static void read_persistent(struct reader *r, struct fy_node *value, void *what)
@@ -346,6 +348,19 @@ static void read_keep(struct reader *r, struct fy_node *value, void *what)
 	c->options.persistent = c->options.keep = true;
 	if (*seconds && !keep_parse(seconds, &c->options.keep_ns))
 		wrong(r, value, "keep", seconds, KEEP_FORM);
+}
+
+static void read_tap(struct reader *r, struct fy_node *value, void *what)
+{
+	struct mqshm_connect_options *o = &((struct mqshm_connection_spec *)what)->options;
+	const char *yes = word(r, value, "tap", NULL);
+
+	o->tap = o->tap || !strcmp(yes, "true");
+	if (*yes && strcmp(yes, "true") && strcmp(yes, "false"))
+		wrong(r, value, "tap", yes, "it is true or false");
+	/* nobody waits for one that only looks on */
+	if (o->tap && o->policy == MQSHM_POLICY_BLOCK)
+		o->policy = MQSHM_POLICY_DROP_OLDEST;
 }
 
 static char *trim(char *s)
@@ -384,7 +399,8 @@ static void read_connections(struct reader *r, struct fy_node *value, void *what
 {
 	static const struct key keys[] = {
 		{ "from", read_from }, { "to", read_to }, { "policy", read_policy },
-		{ "persistent", read_persistent }, { "keep", read_keep }, { NULL, NULL }
+		{ "persistent", read_persistent }, { "keep", read_keep },
+		{ "tap", read_tap }, { NULL, NULL }
 	};
 	struct fy_node *node;
 	void *at = NULL;
