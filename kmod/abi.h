@@ -42,7 +42,7 @@ static_assert(sizeof(struct mqshm_wait_port) == 8);
 static_assert(sizeof(struct mqshm_record) == 8);
 static_assert(sizeof(struct mqshm_runtime_record) == 192);
 static_assert(sizeof(struct mqshm_pool_record) == 88);
-static_assert(sizeof(struct mqshm_client_record) == 152);
+static_assert(sizeof(struct mqshm_client_record) == 160);
 static_assert(sizeof(struct mqshm_block_record) == 216);
 static_assert(sizeof(struct mqshm_port_record) == 64);
 static_assert(sizeof(struct mqshm_connection_record) == 288);

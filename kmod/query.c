@@ -175,6 +175,7 @@ static void query_client(struct query *q, struct mqshm_client *c)
 	r->ioctls = atomic64_read(&c->ioctls);
 	r->sleeps = atomic64_read(&c->sleeps);
 	memcpy(r->name, c->name, sizeof(r->name));
+	r->seen_ns = c->seen_ns;
 }
 
 static void query_port(struct query *q, const struct mqshm_port *port)

@@ -296,7 +296,7 @@
 	FIELD(mqshm_pool_record, reserved, 44, 4) \
 	FIELD(mqshm_pool_record, payload_bytes, 48, 8) \
 	FIELD(mqshm_pool_record, name, 56, 32) \
-	STRUCT(mqshm_client_record, 152) \
+	STRUCT(mqshm_client_record, 160) \
 	FIELD(mqshm_client_record, head, 0, 8) \
 	FIELD(mqshm_client_record, id, 8, 8) \
 	FIELD(mqshm_client_record, pid, 16, 4) \
@@ -312,6 +312,7 @@
 	FIELD(mqshm_client_record, ioctls, 72, 8) \
 	FIELD(mqshm_client_record, sleeps, 80, 8) \
 	FIELD(mqshm_client_record, name, 88, 64) \
+	FIELD(mqshm_client_record, seen_ns, 152, 8) \
 	STRUCT(mqshm_block_record, 216) \
 	FIELD(mqshm_block_record, head, 0, 8) \
 	FIELD(mqshm_block_record, id, 8, 8) \

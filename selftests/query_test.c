@@ -372,17 +372,26 @@ TEST_F(query, runtimes)
 
 /* -- states of clients ----------------------------------------------------- */
 
-static uint32_t client_state(int fd, uint64_t id)
+/* @seen_ns (or NULL): when it was seen to have moved. */
+static uint32_t client_seen(int fd, uint64_t id, uint64_t *seen_ns)
 {
 	uint32_t state = ~0U;
 	struct snapshot s;
 
 	if (snapshot_take(fd, MQSHM_QUERY_RUNTIME, &s))
 		return ~0U;
-	if (snapshot_client(&s, id))
+	if (snapshot_client(&s, id)) {
 		state = snapshot_client(&s, id)->state;
+		if (seen_ns)
+			*seen_ns = snapshot_client(&s, id)->seen_ns;
+	}
 	snapshot_free(&s);
 	return state;
+}
+
+static uint32_t client_state(int fd, uint64_t id)
+{
+	return client_seen(fd, id, NULL);
 }
 
 static void sleep_in_wait(void *arg)
@@ -416,19 +425,25 @@ TEST_F(query, sleeping_client_is_idle)
 TEST_F_TIMEOUT(query, silent_client_is_stalled, 20)
 {
 	uint64_t id = mqshm_client_id(self->source.client);
-	uint64_t begin = now_ns();
+	uint64_t begin = now_ns(), looked, seen, then;
 	struct mqshm_buffer buf;
 	uint32_t state;
 
 	ASSERT_EQ(0, node_alloc(&self->source, 64, after_ms(1000), &buf));
-	EXPECT_EQ(MQSHM_CLIENT_RUNNING, client_state(self->fd, id));
+	EXPECT_EQ(MQSHM_CLIENT_RUNNING, client_seen(self->fd, id, &seen));
+	looked = now_ns();
+	EXPECT_LE(begin, seen);
+	EXPECT_GE(looked, seen);
 	while ((state = client_state(self->fd, id)) == MQSHM_CLIENT_RUNNING &&
 	       now_ns() < begin + 8000000000ULL)
 		sleep_us(100000);
 	EXPECT_EQ(MQSHM_CLIENT_STALLED, state);
 	EXPECT_LT(begin + 4000000000ULL, now_ns());
+	EXPECT_EQ(MQSHM_CLIENT_STALLED, client_seen(self->fd, id, &then));
+	EXPECT_EQ(seen, then);
 	ASSERT_EQ(0, mqshm_buffer_release(self->source.client, &buf));
-	EXPECT_EQ(MQSHM_CLIENT_RUNNING, client_state(self->fd, id));
+	EXPECT_EQ(MQSHM_CLIENT_RUNNING, client_seen(self->fd, id, &then));
+	EXPECT_LT(looked, then);
 }
 
 /* -- while everything changes ---------------------------------------------- */

@@ -1269,6 +1269,8 @@ struct mqshm_pool_record {
  * @ioctls: commands so far
  * @sleeps: how many of them slept
  * @name: name of its process
+ * @seen_ns: when its last library call was found out; STALLED since then. Nothing looks for it
+ *	but queries, and monitors every second
  */
 struct mqshm_client_record {
 	struct mqshm_record head;
@@ -1286,6 +1288,7 @@ struct mqshm_client_record {
 	__u64 ioctls;
 	__u64 sleeps;
 	char name[MQSHM_PROCESS_NAME_LEN];
+	__u64 seen_ns;
 };
 
 /**
