@@ -20,8 +20,8 @@ $(B)/selftests/host/wav_test: $(B)/obj/static/selftests/host/wav_test.o $(B)/obj
 $(B)/obj/static/selftests/host/wav_test.o: ALL_CPPFLAGS += -Itools/blocks
 
 # what happens fast, for a test of mqtool monitor; what a program can do with a manager; what becomes of messages under kills;
-# a bug to be found by mqtool holders
-TOOL_TESTS := $(addprefix $(B)/selftests/tools/,churn managed keep_storm leaker)
+# a bug to be found by mqtool holders; snapshots that somebody made up
+TOOL_TESTS := $(addprefix $(B)/selftests/tools/,churn managed keep_storm leaker rates)
 
 all:: $(TOOL_TESTS) $(B)/selftests/tools/keep_blocks.so
 

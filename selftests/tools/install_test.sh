@@ -31,6 +31,7 @@ test_install() {
 /usr/include/mqshm_block.h
 /usr/include/mqshm_bus.h
 /usr/include/mqshm_manager.h
+/usr/include/mqshm_rates.h
 /usr/lib/libmqshm.a
 /usr/lib/libmqshm.so
 /usr/lib/libmqshm.so.0
@@ -83,12 +84,14 @@ test_headers() {
 	compiles gcc -x c -std=c99 -pedantic mqshm_block.h
 	compiles gcc -x c -std=c99 -pedantic mqshm_bus.h
 	compiles gcc -x c -std=c99 -pedantic mqshm_manager.h
+	compiles gcc -x c -std=c99 -pedantic mqshm_rates.h
 	compiles gcc -x c -std=c99 -pedantic linux/mqshm.h
 	compiles g++ -x c++ -std=c++11 mqshm.h
 	compiles g++ -x c++ -std=c++20 mqshm.h
 	compiles g++ -x c++ -std=c++20 mqshm_block.h
 	compiles g++ -x c++ -std=c++20 mqshm_bus.h
 	compiles g++ -x c++ -std=c++20 mqshm_manager.h
+	compiles g++ -x c++ -std=c++20 mqshm_rates.h
 }
 
 # The blocks of README.md under a heading: the first in C, and the first without a language after it.

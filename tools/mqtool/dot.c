@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <mqshm_rates.h>
+
 #include "mqtool.h"
 
 extern char **environ;
@@ -35,14 +37,12 @@ struct graph_options {
  * struct picture - what is drawn
  * @out: gets DOT
  * @now: the graph
- * @before: the graph @seconds ago; NULL: no rates are shown
- * @seconds: between the two
+ * @before: the graph some time ago; NULL: no rates are shown
  */
 struct picture {
 	FILE *out;
 	const struct mqshm_snapshot *now;
 	const struct mqshm_snapshot *before;
-	double seconds;
 };
 
 /* By what is wrong, the worst first. */
@@ -185,15 +185,6 @@ static void put_client(const struct picture *p, const struct mqshm_client_record
 
 /* -- connections ------------------------------------------------------------------------ */
 
-static const struct mqshm_connection_record *find_connection(const struct mqshm_snapshot *snap,
-							     uint64_t id)
-{
-	for (size_t i = 0; snap && i < snap->n_connections; i++)
-		if (snap->connections[i].id == id)
-			return &snap->connections[i];
-	return NULL;
-}
-
 /* The end of a connection; one whose block is gone gets a point. */
 static void put_end(const struct picture *p, const struct mqshm_connection_record *c,
 		    uint64_t block, uint32_t port, const char *side)
@@ -224,23 +215,23 @@ static const char *connection_color(const struct mqshm_connection_record *c, boo
 	return flows ? COLOR_FLOW : COLOR_REST;
 }
 
-static void put_rate(const struct picture *p, uint64_t messages, uint64_t bytes)
+static void put_rates(const struct picture *p, const struct mqshm_flow_rates *rates)
 {
-	double rate = messages / p->seconds;
-	char *size = show_bytes((uint64_t)(bytes / p->seconds));
+	char *size = show_bytes((uint64_t)rates->bytes);
 
-	fprintf(p->out, rate < 10 ? "%.1f/s, %s/s" : "%.0f/s, %s/s", rate, size);
+	fprintf(p->out, rates->messages < 10 ? "%.1f/s, %s/s" : "%.0f/s, %s/s", rates->messages, size);
 	free(size);
 }
 
 static void put_connection(const struct picture *p, const struct mqshm_connection_record *c)
 {
-	const struct mqshm_connection_record *before = find_connection(p->before, c->id);
-	uint64_t messages = c->messages - (before ? before->messages : 0);
-	uint64_t bytes = c->bytes - (before ? before->bytes : 0);
-	bool flows = messages && p->before;
+	struct mqshm_flow_rates rates = { 0 };
 	char *total = show_bytes(c->bytes);
+	bool flows;
 
+	if (p->before)
+		mqshm_connection_rates(p->before, p->now, c, &rates);
+	flows = rates.messages > 0;
 	put_gone(p, c);
 	fputs("  ", p->out);
 	put_end(p, c, c->from_block, c->from_port, "e");
@@ -249,7 +240,7 @@ static void put_connection(const struct picture *p, const struct mqshm_connectio
 	fprintf(p->out, " [color=\"%s\" fontcolor=\"%s\" penwidth=%s label=\"",
 		connection_color(c, flows), connection_color(c, flows), flows ? "2" : "1");
 	if (flows)
-		put_rate(p, messages, bytes);
+		put_rates(p, &rates);
 	else
 		fprintf(p->out, "%llu messages, %s", (unsigned long long)c->messages, total);
 	fprintf(p->out, "\\n%u of %u queued%s\"];\n", c->queued, c->depth,
@@ -311,7 +302,6 @@ static char *draw(struct mqshm_runtime *rt, const char *name, uint64_t interval_
 		nanosleep(&interval, NULL);
 	if (!runtime_snapshot(rt, name, &now)) {
 		p = (struct picture){ .now = now, .before = before };
-		p.seconds = before ? (now->now_ns - before->now_ns) / 1e9 : 0;
 		p.out = open_memstream(&dot, &bytes);
 		if (p.out) {
 			put_picture(&p);
