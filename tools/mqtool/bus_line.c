@@ -46,11 +46,6 @@ static char *base64(const unsigned char *data, size_t length)
 	return out;
 }
 
-static void add(struct json_object *o, const char *key, uint64_t value)
-{
-	json_object_object_add(o, key, json_object_new_uint64(value));
-}
-
 static void add_payload(struct json_object *o, const struct mqshm_bus_message *m)
 {
 	const char *payload = mqshm_bus_payload(m);
@@ -71,20 +66,20 @@ static void show_json(const struct mqshm_bus_message *m)
 	struct json_object *o = json_object_new_object();
 	char *topic = show_utf8(m->topic);
 
-	add(o, "number", m->number);
+	json_add(o, "number", m->number);
 	if (m->flags & MQSHM_BUS_LOST) {
-		add(o, "lost", m->lost);
+		json_add(o, "lost", m->lost);
 	} else {
-		add(o, "at_ns", m->at_ns);
+		json_add(o, "at_ns", m->at_ns);
 		json_object_object_add(o, "topic", json_object_new_string(topic));
-		add(o, "type", m->type);
+		json_add(o, "type", m->type);
 		add_payload(o, m);
-		add(o, "sender", m->sender);
-		add(o, "sender_block", m->sender_block);
-		add(o, "sender_pid", m->sender_pid);
-		add(o, "sender_uid", m->sender_uid);
-		add(o, "target", m->target);
-		add(o, "target_pid", m->target_pid);
+		json_add(o, "sender", m->sender);
+		json_add(o, "sender_block", m->sender_block);
+		json_add(o, "sender_pid", m->sender_pid);
+		json_add(o, "sender_uid", m->sender_uid);
+		json_add(o, "target", m->target);
+		json_add(o, "target_pid", m->target_pid);
 	}
 	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);

@@ -170,6 +170,14 @@ char *show_name(const char *name)
 	return shown;
 }
 
+char *show_title(const char *word)
+{
+	char *title = text("%s", word);
+
+	*title = (char)toupper((unsigned char)*title);
+	return title;
+}
+
 char *show_user(uint32_t uid)
 {
 	const struct passwd *user = getpwuid(uid);

@@ -53,16 +53,6 @@ static char *age(uint64_t now_ns, uint64_t then_ns)
 	return show_duration(now_ns > then_ns ? now_ns - then_ns : 0);
 }
 
-static const char *title_case(const char *word)
-{
-	static char title[32];
-
-	snprintf(title, sizeof(title), "%s", word);
-	if (*title >= 'a' && *title <= 'z')
-		*title -= 'a' - 'A';
-	return title;
-}
-
 /* With --long the columns after the first @narrow are shown too. */
 static void table_start(struct table *t, const char *const *titles, const size_t *widths,
 			size_t narrow, size_t all, bool wide)
@@ -180,6 +170,19 @@ static bool stopping(const struct mqshm_snapshot *snap, const struct mqshm_clien
 	return false;
 }
 
+/* "Idle", "Stalled 12.0 s", "Running, stopping". */
+static char *state_text(const struct mqshm_snapshot *snap, const struct mqshm_client_record *c)
+{
+	char *word = show_title(client_state_name(c->state)), *since = age(snap->now_ns, c->seen_ns);
+	bool stalled = c->state == MQSHM_CLIENT_STALLED;
+	char *shown = text("%s%s%s%s", word, stalled ? " " : "", stalled ? since : "",
+			   stopping(snap, c) ? ", stopping" : "");
+
+	free(word);
+	free(since);
+	return shown;
+}
+
 static char *pid_text(uint32_t pid)
 {
 	return pid ? number(pid) : text("-");
@@ -196,8 +199,7 @@ static void print_processes(const struct mqshm_snapshot *snap, bool wide)
 	for (size_t i = 0; i < snap->n_clients; i++) {
 		const struct mqshm_client_record *c = &snap->clients[i];
 		char *cells[] = { pid_text(c->pid), show_name(c->name), block_names(snap, c),
-			text("%s%s", title_case(client_state_name(c->state)),
-			     stopping(snap, c) ? ", stopping" : ""),
+			state_text(snap, c),
 			number(c->held_refs), number(c->ioctls), number(c->sleeps),
 			show_user(c->uid), age(snap->now_ns, c->joined_ns), number(c->id) };
 
@@ -206,7 +208,7 @@ static void print_processes(const struct mqshm_snapshot *snap, bool wide)
 	table_print(&t, "Processes");
 }
 
-static char *ring_state(uint32_t flags)
+char *ring_state(uint32_t flags)
 {
 	if (flags & MQSHM_RING_DISCONNECTED)
 		return text("taken away");
@@ -223,7 +225,7 @@ static char *ring_state(uint32_t flags)
 	return text("%s", flags & MQSHM_RING_CLOSED ? "closed" : "open");
 }
 
-static char *policy_text(uint32_t flags)
+char *policy_text(uint32_t flags)
 {
 	return text("%s%s%s", policy_name(ring_policy(flags)), flags & MQSHM_RING_KEEP ? ", keep" :
 		    flags & MQSHM_RING_PERSISTENT ? ", stays" : "", flags & MQSHM_RING_TAP ? ", tap" : "");
@@ -267,7 +269,7 @@ static void print_departed(const struct mqshm_snapshot *snap, bool wide)
 		const struct mqshm_departed_record *d = &snap->departed[i];
 		char *ago = age(snap->now_ns, d->at_ns);
 		char *cells[] = { pid_text(d->pid), show_name(d->name),
-			text("%s", title_case(departed_how_name(d->how))), text("%s ago", ago),
+			show_title(departed_how_name(d->how)), text("%s ago", ago),
 			number(d->refs), number(d->drained), show_duration(d->settle_ns),
 			number(d->lost), number(d->kept), number(d->id) };
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <mqshm_rates.h>
+
 #include "mqtool.h"
 
 const char *client_state_name(uint32_t state)
@@ -144,6 +146,7 @@ static struct json_object *client_json(const struct mqshm_client_record *c)
 	add(o, "held_buffers", c->held_buffers);
 	add(o, "ioctls", c->ioctls);
 	add(o, "sleeps", c->sleeps);
+	add(o, "seen_ns", c->seen_ns);
 	return o;
 }
 
@@ -178,18 +181,33 @@ static struct json_object *stats_json(const struct mqshm_block_stats *s)
 	return o;
 }
 
-static struct json_object *block_json(const struct mqshm_block_record *b)
+void list_json_block(struct json_object *o, const struct mqshm_snapshot *snap,
+		     const struct mqshm_block_record *b)
 {
-	struct json_object *o = json_object_new_object();
+	const struct mqshm_client_record *client = mqshm_snapshot_client(snap, b->client);
+	uint64_t since_ns;
+	uint32_t state = mqshm_block_state(snap, b, &since_ns);
 
 	add(o, "id", b->id);
 	add_text(o, "name", b->name);
 	add_text(o, "type", b->type);
 	add(o, "client", b->client);
+	add_text(o, "process", client ? client->name : "");
+	add(o, "pid", client ? client->pid : 0);
 	add_text(o, "class", class_name(b->class_));
+	add_text(o, "state", client_state_name(state));
+	add(o, "state_since_ns", since_ns);
 	add_flag(o, "stopping", b->stopping);
 	add(o, "created_ns", b->created_ns);
 	json_object_object_add(o, "stats", stats_json(&b->stats));
+}
+
+static struct json_object *block_json(const struct mqshm_snapshot *snap,
+				      const struct mqshm_block_record *b)
+{
+	struct json_object *o = json_object_new_object();
+
+	list_json_block(o, snap, b);
 	return o;
 }
 
@@ -206,10 +224,9 @@ static struct json_object *port_json(const struct mqshm_port_record *p)
 	return o;
 }
 
-static struct json_object *connection_json(const struct mqshm_snapshot *snap,
-					   const struct mqshm_connection_record *c)
+void list_json_ends(struct json_object *o, const struct mqshm_snapshot *snap,
+		    const struct mqshm_connection_record *c)
 {
-	struct json_object *o = json_object_new_object();
 	char *from = graph_connection_from(snap, c), *to = graph_connection_to(snap, c);
 
 	add(o, "id", c->id);
@@ -217,6 +234,14 @@ static struct json_object *connection_json(const struct mqshm_snapshot *snap,
 	add_text(o, "to", to);
 	free(from);
 	free(to);
+}
+
+static struct json_object *connection_json(const struct mqshm_snapshot *snap,
+					   const struct mqshm_connection_record *c)
+{
+	struct json_object *o = json_object_new_object();
+
+	list_json_ends(o, snap, c);
 	add(o, "from_block", c->from_block);
 	add(o, "to_block", c->to_block);
 	add(o, "from_port", c->from_port);
@@ -264,17 +289,6 @@ static struct json_object *departed_json(const struct mqshm_departed_record *d)
 	return o;
 }
 
-int json_print(struct json_object *o)
-{
-	const char *s = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
-						       JSON_C_TO_STRING_SPACED |
-						       JSON_C_TO_STRING_NOSLASHESCAPE);
-	int failed = !s || puts(s) < 0 || fflush(stdout) == EOF;
-
-	json_object_put(o);
-	return failed ? fail("output", NULL, "cannot be written") : EXIT_DONE;
-}
-
 int list_json_runtimes(const struct mqshm_snapshot *snap)
 {
 	struct json_object *o = json_object_new_object(), *array = json_object_new_array();
@@ -302,7 +316,7 @@ int list_json_runtime(const struct mqshm_snapshot *snap)
 		json_object_array_add(array, client_json(&snap->clients[i]));
 	json_object_object_add(o, "blocks", array = json_object_new_array());
 	for (size_t i = 0; i < snap->n_blocks; i++)
-		json_object_array_add(array, block_json(&snap->blocks[i]));
+		json_object_array_add(array, block_json(snap, &snap->blocks[i]));
 	json_object_object_add(o, "ports", array = json_object_new_array());
 	for (size_t i = 0; i < snap->n_ports; i++)
 		json_object_array_add(array, port_json(&snap->ports[i]));

@@ -107,59 +107,46 @@ size_t monitor_present(const struct mqshm_snapshot *snap, struct present **list)
 
 /* -- for programs: keys are those of mqtool list --json where it has them ------- */
 
-static void add(struct json_object *o, const char *key, uint64_t value)
-{
-	json_object_object_add(o, key, json_object_new_uint64(value));
-}
-
-static void add_text(struct json_object *o, const char *key, const char *value)
-{
-	char *shown = show_utf8(value);
-
-	json_object_object_add(o, key, json_object_new_string(shown));
-	free(shown);
-}
-
 static void add_subject(struct json_object *o, const struct mqshm_notice *n)
 {
-	add_text(o, "subject", subject_name(n->subject));
-	add(o, n->subject == MQSHM_RECORD_POOL ? "pool" : "id", n->id);
+	json_add_text(o, "subject", subject_name(n->subject));
+	json_add(o, n->subject == MQSHM_RECORD_POOL ? "pool" : "id", n->id);
 	if (n->subject == MQSHM_RECORD_CONNECTION) {
-		add_text(o, "from", n->name);
-		add_text(o, "to", n->to);
+		json_add_text(o, "from", n->name);
+		json_add_text(o, "to", n->to);
 	} else {
-		add_text(o, "name", n->name);
+		json_add_text(o, "name", n->name);
 	}
 	if (n->subject == MQSHM_RECORD_BLOCK)
-		add(o, "client", n->owner);
+		json_add(o, "client", n->owner);
 	if (n->subject == MQSHM_RECORD_BLOCK || n->subject == MQSHM_RECORD_CLIENT)
-		add(o, "pid", n->pid);
+		json_add(o, "pid", n->pid);
 }
 
 static struct json_object *line_json(const struct mqshm_notice *n, const char *state)
 {
 	struct json_object *o = json_object_new_object();
 
-	add(o, "at_ns", n->at_ns);
+	json_add(o, "at_ns", n->at_ns);
 	if (n->runtime)
-		add(o, "runtime", n->runtime);
+		json_add(o, "runtime", n->runtime);
 	if (n->number)
-		add(o, "number", n->number);
+		json_add(o, "number", n->number);
 	if (n->change == MQSHM_CHANGE_LOST) {
-		add_text(o, "change", change_name(n->change));
-		add(o, "lost", n->refs);
+		json_add_text(o, "change", change_name(n->change));
+		json_add(o, "lost", n->refs);
 		return o;
 	}
 	if (n->change)
-		add_text(o, "change", change_name(n->change));
+		json_add_text(o, "change", change_name(n->change));
 	else
 		json_object_object_add(o, "present", json_object_new_boolean(true));
 	add_subject(o, n);
 	if (state)
-		add_text(o, "state", state);
+		json_add_text(o, "state", state);
 	if (n->change == MQSHM_CHANGE_SETTLED) {
-		add(o, "refs", n->refs);
-		add(o, "settle_ns", n->settle_ns);
+		json_add(o, "refs", n->refs);
+		json_add(o, "settle_ns", n->settle_ns);
 	}
 	return o;
 }

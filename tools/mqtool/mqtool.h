@@ -46,6 +46,8 @@ int command_doctor(int argc, char **argv);
 int command_dump(int argc, char **argv);
 int command_replay(int argc, char **argv);
 int command_holders(int argc, char **argv);
+int command_top(int argc, char **argv);
+int command_stats(int argc, char **argv);
 
 /* -- message.c: what goes wrong, in a sentence ------------------------------ */
 
@@ -95,6 +97,8 @@ char *show_time_of_day(uint64_t at_ns);
 char *show_name(const char *name);
 /* The same for programs: UTF-8, which JSON has to be. */
 char *show_utf8(const char *s);
+/* "Idle", of "idle". */
+char *show_title(const char *word);
 /* "root", or the number of a user or group without a name. */
 char *show_user(uint32_t uid);
 char *show_group(uint32_t gid);
@@ -206,18 +210,44 @@ const struct mqshm_block_ops *type_of_block(const char *name);
 /* All that have names: built in, and in the folders for plug-ins; messages about bad ones. */
 void types_each(void (*each)(const struct block_type *type, void *arg), void *arg);
 
+/* -- json.c ---------------------------------------------------------------------------- */
+
+struct json_object;
+
+/* Add a value to @o; names come from other users' programs, and JSON has to be UTF-8. */
+void json_add(struct json_object *o, const char *key, uint64_t value);
+void json_add_text(struct json_object *o, const char *key, const char *value);
+void json_add_flag(struct json_object *o, const char *key, bool value);
+/* A number that is no whole one. */
+void json_add_real(struct json_object *o, const char *key, double value);
+/* An empty array, an empty object. */
+struct json_object *json_add_array(struct json_object *o, const char *key);
+struct json_object *json_add_object(struct json_object *o, const char *key);
+/* Prints @o and ends it; EXIT_*. */
+int json_print(struct json_object *o);
+/* The same in one line, for a program that reads line by line. */
+int json_print_line(struct json_object *o);
+
 /* -- list_json.c --------------------------------------------------------------------- */
 
 /* Print a snapshot as JSON; EXIT_*. */
 int list_json_runtimes(const struct mqshm_snapshot *snap);
 int list_json_runtime(const struct mqshm_snapshot *snap);
-/* Prints @o and ends it; EXIT_*. */
-struct json_object;
-int json_print(struct json_object *o);
+/* A block with what its process tells of it, and number and ends of a connection, into @o. */
+void list_json_block(struct json_object *o, const struct mqshm_snapshot *snap,
+		     const struct mqshm_block_record *b);
+void list_json_ends(struct json_object *o, const struct mqshm_snapshot *snap,
+		    const struct mqshm_connection_record *c);
 /* Words for the numbers of records. */
 const char *class_name(uint32_t class_);
 const char *client_state_name(uint32_t state);
 const char *departed_how_name(uint32_t how);
+
+/* -- list.c ----------------------------------------------------------------------------- */
+
+/* "drop-oldest, keep", and "open", "producer died", of a ring's flags; to be freed. */
+char *policy_text(uint32_t flags);
+char *ring_state(uint32_t flags);
 
 /* -- policy.c: what a connection is made with ---------------------------------------------- */
 
