@@ -45,7 +45,8 @@ void ends_wait(struct pollfd *p, size_t n)
 		sigaddset(&ends, end_signals[i]);
 	/* one that comes before the sleep is seen, one during it ends it */
 	sigprocmask(SIG_BLOCK, &ends, &before);
-	if (!interrupted && ppoll(p, n, NULL, &before) < 0)
+	/* other signals are the caller's business */
+	if (!interrupted && ppoll(p, n, NULL, &before) < 0 && errno != EINTR)
 		interrupted = 1;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (p[n - 1].revents)
