@@ -227,8 +227,7 @@ int mqshm_instance_poll(struct mqshm_instance *in, struct pollfd *fds, size_t n_
  * @copies: messages that it copied, as mqshm_buffer_make_writable() does while others hold
  *	them; modulo 2^32
  *
- * Other processes see the times of the first MQSHM_BLOCK_STATS blocks of a client in
- * its mqshm_block_record.
+ * Other processes see the times in its mqshm_block_record.
  */
 struct mqshm_instance_stats {
 	uint64_t work_count;

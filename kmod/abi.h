@@ -10,7 +10,7 @@
 #include <linux/mqshm.h>
 
 static_assert(sizeof(struct mqshm_block_stats) == 80);
-static_assert(sizeof(struct mqshm_control) == 3968);
+static_assert(sizeof(struct mqshm_control) == 128);
 static_assert(sizeof(struct mqshm_ring_producer) == 128);
 static_assert(sizeof(struct mqshm_ring_consumer) == 256);
 static_assert(sizeof(struct mqshm_status) == 2304);
@@ -30,7 +30,7 @@ static_assert(sizeof(struct mqshm_client_join_args) == 104);
 static_assert(sizeof(struct mqshm_event) == 40);
 static_assert(sizeof(struct mqshm_client_sync_args) == 504);
 static_assert(sizeof(struct mqshm_port_desc) == 48);
-static_assert(sizeof(struct mqshm_block_create_args) == 128);
+static_assert(sizeof(struct mqshm_block_create_args) == 136);
 static_assert(sizeof(struct mqshm_port_eventfd_args) == 16);
 static_assert(sizeof(struct mqshm_lease_args) == 296);
 static_assert(sizeof(struct mqshm_return_args) == 272);

@@ -2,6 +2,7 @@
 /*
  * Blocks and their ports: made and removed by their own client, found by name.
  */
+#include <linux/bitmap.h>
 #include <linux/eventfd.h>
 #include <linux/ktime.h>
 #include <linux/rculist.h>
@@ -163,6 +164,9 @@ static int block_publish(struct mqshm_runtime *rt, struct mqshm_block *block,
 		descs[i++].out_port = port->number;
 		list_add_tail_rcu(&port->client_node, &block->client->ports);
 	}
+	/* there is one: a slot for each block that the runtime takes */
+	block->slot = find_first_zero_bit(block->client->slots, rt->limits.blocks);
+	__set_bit(block->slot, block->client->slots);
 	list_add_tail(&block->node, &rt->blocks);
 	rt->n_blocks++;
 	block->client->had_blocks = true;
@@ -195,6 +199,8 @@ int mqshm_block_create(struct mqshm_client *c, struct mqshm_block_create_args *a
 		ret = block_publish(c->rt, block, descs);
 		if (!ret) {
 			args->out_id = block->id;
+			args->out_slot = block->slot;
+			args->out_reserved = 0;
 			mqshm_persist_block_came(block, &wakes);
 		}
 		mutex_unlock(&c->rt->lock);
@@ -218,6 +224,7 @@ static void block_unpublish(struct mqshm_block *block, u32 change)
 	list_for_each_entry(port, &block->ports, node)
 		list_del_rcu(&port->client_node);
 	list_del(&block->node);
+	__clear_bit(block->slot, block->client->slots);
 	block->client->rt->n_blocks--;
 }
 

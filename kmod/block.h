@@ -25,6 +25,7 @@ struct mqshm_wakes;
  * @type: for people
  * @persistent: its connections are, unless they are made otherwise
  * @ports: constant list
+ * @slot: which of its client's stats is for it; constant once it is published
  * @stopping: it was asked to stop; protected by the runtime's lock
  * @stop_told: and its client has been told; protected by the runtime's lock
  */
@@ -38,6 +39,7 @@ struct mqshm_block {
 	char type[MQSHM_TYPE_NAME_LEN];
 	bool persistent;
 	struct list_head ports;
+	u32 slot;
 	bool stopping;
 	bool stop_told;
 };

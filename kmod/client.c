@@ -2,6 +2,7 @@
 /*
  * Clients: joining, entering and leaving a call, being told and woken.
  */
+#include <linux/bitmap.h>
 #include <linux/cred.h>
 #include <linux/ktime.h>
 #include <linux/nospec.h>
@@ -30,6 +31,7 @@ static void client_release(struct kref *ref)
 	mqshm_region_put(c->control);
 	put_pid(c->tid);
 	put_pid(c->tgid);
+	bitmap_free(c->slots);
 	mqshm_runtime_put(c->rt);
 	kfree_rcu(c, rcu);
 }
@@ -42,12 +44,19 @@ void mqshm_client_put(struct mqshm_client *c)
 static int client_alloc_regions(struct mqshm_client *c)
 {
 	size_t hold_bytes = (size_t)c->rt->limits.buffers * sizeof(u16);
+	size_t control_bytes = mqshm_client_stats_at(c->rt->limits.blocks);
 
-	c->control = mqshm_region_new(sizeof(struct mqshm_control), false);
+	c->slots = bitmap_zalloc(c->rt->limits.blocks, GFP_KERNEL_ACCOUNT);
+	if (!c->slots)
+		return -ENOMEM;
+	c->control = mqshm_region_new(control_bytes, true);
 	if (IS_ERR(c->control)) {
 		c->control = NULL;
 		return -ENOMEM;
 	}
+	/* what the kernel looks at without asking, and the stats of the first blocks */
+	if (mqshm_region_populate(c->control, 0))
+		return -ENOMEM;
 	c->hold = mqshm_region_new(hold_bytes, true);
 	if (IS_ERR(c->hold)) {
 		c->hold = NULL;
@@ -160,7 +169,7 @@ struct mqshm_client *mqshm_client_join(struct mqshm_runtime *rt,
 	args->out_index = c->index;
 	args->out_rings = rt->limits.connections;
 	args->out_buffers = rt->limits.buffers;
-	args->out_reserved = 0;
+	args->out_stats = rt->limits.blocks;
 	mqshm_runtime_changed(rt);
 	return c;
 

@@ -47,8 +47,10 @@ struct mqshm_waiter {
  * @tid: thread that joined, a reference
  * @joined_ns: when it joined
  * @started_ns: when its process started
- * @control: its own page; written by the client, hostile
+ * @control: its own cells, the first page present; written by the client, hostile
  * @hold: references in its hands, u16 by buffer; lazy; as @control
+ * @slots: which of the stats in @control are for blocks that there are; protected by the
+ *	runtime's lock
  *
  * @lock: taken by each of its calls and by settle; nothing is allocated or copied,
  *	and nobody woken, under it. Outside the runtime's lock
@@ -110,6 +112,7 @@ struct mqshm_client {
 	u64 started_ns;
 	struct mqshm_region *control;
 	struct mqshm_region *hold;
+	unsigned long *slots;
 
 	struct mutex lock;
 	bool dead;
@@ -165,6 +168,12 @@ static inline struct mqshm_client *mqshm_client_get(struct mqshm_client *c)
 {
 	kref_get(&c->ref);
 	return c;
+}
+
+/* Where in @control the stats of a slot are. */
+static inline size_t mqshm_client_stats_at(u32 slot)
+{
+	return sizeof(struct mqshm_control) + (size_t)slot * sizeof(struct mqshm_block_stats);
 }
 
 static inline struct mqshm_control *mqshm_client_control(const struct mqshm_client *c)

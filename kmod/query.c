@@ -192,20 +192,24 @@ static void query_port(struct query *q, const struct mqshm_port *port)
 	memcpy(r->name, port->name, sizeof(r->name));
 }
 
-/* What the client tells of the block in its own page: words that are only shown. */
+/*
+ * What the client tells of the block among its own cells: words that are only shown. They
+ * may lie on two pages; a block that had the slot before has left another number in it.
+ */
 static void block_stats(const struct mqshm_block *block, struct mqshm_block_stats *out)
 {
-	const struct mqshm_block_stats *stats = mqshm_client_control(block->client)->stats;
-	unsigned int i, word;
+	size_t at = mqshm_client_stats_at(block->slot);
+	u64 *words = (u64 *)out;
+	const u64 *told;
+	unsigned int i;
 
-	for (i = 0; i < MQSHM_BLOCK_STATS; i++) {
-		if (READ_ONCE(stats[i].block) != block->id)
-			continue;
-		for (word = 0; word < sizeof(*out) / sizeof(u64); word++)
-			((u64 *)out)[word] = READ_ONCE(((const u64 *)&stats[i])[word]);
-		out->block = block->id;
-		return;
+	for (i = 0; i < sizeof(*out) / sizeof(u64); i++) {
+		told = mqshm_region_at(block->client->control, at + i * sizeof(u64));
+		if (told)
+			words[i] = READ_ONCE(*told);
 	}
+	if (out->block != block->id)
+		memset(out, 0, sizeof(*out));
 }
 
 static void query_block(struct query *q, const struct mqshm_block *block)

@@ -79,6 +79,7 @@ static int block_register(struct mqshm_client *c, struct mqshm_block_create_args
 	if (!r) {
 		b->client = c;
 		b->id = args->out_id;
+		b->slot = args->out_slot;
 		b->n_ports = n_ports;
 		for (i = 0; i < n_ports; i++)
 			port_init(&b->ports[i], b, &ports[i], &descs[i]);

@@ -80,13 +80,18 @@ int mqshm_client_command(struct mqshm_client *c, unsigned int cmd, uint64_t id)
 	return mqshm_client_ioctl(c, cmd, &args);
 }
 
+static size_t control_bytes(const struct mqshm_client *c)
+{
+	return sizeof(*c->control) + c->stats_max * sizeof(c->control->stats[0]);
+}
+
 static int map_own_pages(struct mqshm_client *c)
 {
 	void *address;
 	int r;
 
 	r = mqshm_sys_map(c->fd, MQSHM_MMAP_OFFSET(MQSHM_MMAP_CONTROL, 0),
-			  sizeof(struct mqshm_control), true, &address);
+			  control_bytes(c), true, &address);
 	if (r)
 		return r;
 	c->control = address;
@@ -108,7 +113,7 @@ static int map_own_pages(struct mqshm_client *c)
 
 static void unmap_own_pages(struct mqshm_client *c)
 {
-	mqshm_sys_unmap(c->control, sizeof(struct mqshm_control));
+	mqshm_sys_unmap(c->control, control_bytes(c));
 	mqshm_sys_unmap(c->cells.hold, sizeof(uint16_t) * c->buffers_max);
 	mqshm_sys_unmap((void *)c->status, MQSHM_STATUS_RING(c->rings_max));
 }
@@ -139,6 +144,7 @@ static int join(struct mqshm_client *c, const struct mqshm_client_options *optio
 	    args.out_buffers > MQSHM_BUFFERS_MAX)
 		return -EPROTO;
 	c->id = args.out_id;
+	c->stats_max = args.out_stats;
 	c->index = args.out_index;
 	c->rings_max = args.out_rings;
 	c->buffers_max = args.out_buffers;

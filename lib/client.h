@@ -60,7 +60,7 @@ struct client_turns {
 /**
  * struct mqshm_client - a client
  * @cells: its own cells
- * @control: its control page
+ * @control: its control cells
  * @gen: its word in the status region
  * @known_gen: what that was at the last SYNC
  * @status: the status region
@@ -87,6 +87,7 @@ struct client_turns {
  * @index: of its gen word
  * @rings_max: bound of ring numbers
  * @buffers_max: bound of buffer numbers
+ * @stats_max: bound of slots in @control
  * @read_only: payload is mapped read-only
  * @persistent: connections of its blocks are persistent
  * @spin_ns: how long a wait looks before it sleeps
@@ -131,6 +132,7 @@ struct mqshm_client {
 	uint32_t index;
 	uint32_t rings_max;
 	uint32_t buffers_max;
+	uint32_t stats_max;
 	bool read_only;
 	bool persistent;
 	uint64_t spin_ns;

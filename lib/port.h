@@ -67,6 +67,7 @@ struct mqshm_port {
  * @client: that it belongs to
  * @next: next of the client
  * @id: its number
+ * @slot: which of its client's statistics is for it
  * @stop: it was asked to end
  * @failed: it goes because it failed
  * @n_ports: number of ports
@@ -76,6 +77,7 @@ struct mqshm_block {
 	struct mqshm_client *client;
 	struct mqshm_block *next;
 	uint64_t id;
+	uint32_t slot;
 	bool stop;
 	bool failed;
 	size_t n_ports;

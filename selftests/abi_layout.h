@@ -27,7 +27,7 @@
 	FIELD(mqshm_block_stats, since_ns, 64, 8) \
 	FIELD(mqshm_block_stats, waits, 72, 4) \
 	FIELD(mqshm_block_stats, copies, 76, 4) \
-	STRUCT(mqshm_control, 3968) \
+	STRUCT(mqshm_control, 128) \
 	FIELD(mqshm_control, intent, 0, 8) \
 	FIELD(mqshm_control, busy, 8, 4) \
 	FIELD(mqshm_control, reserved0, 12, 52) \
@@ -35,7 +35,6 @@
 	FIELD(mqshm_control, allocated, 72, 8) \
 	FIELD(mqshm_control, freed, 80, 8) \
 	FIELD(mqshm_control, reserved1, 88, 40) \
-	FIELD(mqshm_control, stats, 128, 3840) \
 	STRUCT(mqshm_ring_producer, 128) \
 	FIELD(mqshm_ring_producer, tail, 0, 8) \
 	FIELD(mqshm_ring_producer, bytes, 8, 8) \
@@ -163,7 +162,7 @@
 	FIELD(mqshm_client_join_args, out_index, 88, 4) \
 	FIELD(mqshm_client_join_args, out_rings, 92, 4) \
 	FIELD(mqshm_client_join_args, out_buffers, 96, 4) \
-	FIELD(mqshm_client_join_args, out_reserved, 100, 4) \
+	FIELD(mqshm_client_join_args, out_stats, 100, 4) \
 	STRUCT(mqshm_event, 40) \
 	FIELD(mqshm_event, kind, 0, 4) \
 	FIELD(mqshm_event, ring, 4, 4) \
@@ -186,7 +185,7 @@
 	FIELD(mqshm_port_desc, depth, 36, 4) \
 	FIELD(mqshm_port_desc, out_port, 40, 4) \
 	FIELD(mqshm_port_desc, reserved, 44, 4) \
-	STRUCT(mqshm_block_create_args, 128) \
+	STRUCT(mqshm_block_create_args, 136) \
 	FIELD(mqshm_block_create_args, size, 0, 4) \
 	FIELD(mqshm_block_create_args, flags, 4, 4) \
 	FIELD(mqshm_block_create_args, name, 8, 64) \
@@ -195,6 +194,8 @@
 	FIELD(mqshm_block_create_args, ports, 108, 4) \
 	FIELD(mqshm_block_create_args, port_array, 112, 8) \
 	FIELD(mqshm_block_create_args, out_id, 120, 8) \
+	FIELD(mqshm_block_create_args, out_slot, 128, 4) \
+	FIELD(mqshm_block_create_args, out_reserved, 132, 4) \
 	STRUCT(mqshm_port_eventfd_args, 16) \
 	FIELD(mqshm_port_eventfd_args, size, 0, 4) \
 	FIELD(mqshm_port_eventfd_args, flags, 4, 4) \

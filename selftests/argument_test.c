@@ -60,7 +60,7 @@ TEST_F(argument, join)
 	EXPECT_EQ(2U, a.out_index);
 	EXPECT_EQ(512U, a.out_rings);
 	EXPECT_EQ(65536U, a.out_buffers);
-	EXPECT_EQ(0U, a.out_reserved);
+	EXPECT_EQ(256U, a.out_stats);
 }
 
 TEST_F(argument, lease_and_return)

@@ -105,7 +105,7 @@ struct access {
 
 /* As the consumer of the ring. */
 static const struct access accesses[] = {
-	{ MQSHM_MMAP_CONTROL, PAGE, true },
+	{ MQSHM_MMAP_CONTROL, 6 * PAGE, true },	/* 128 + 80 * 256 */
 	{ MQSHM_MMAP_HOLD, 65536 * 2, true },
 	{ MQSHM_MMAP_STATUS, MQSHM_STATUS_RING(512), false },
 	{ MQSHM_MMAP_PRODUCER, PAGE, false },

@@ -173,7 +173,7 @@ TEST_F(query, blocks_and_ports)
 TEST_F(query, statistics_that_a_client_tells)
 {
 	struct mqshm_control *control = region_map(mqshm_client_fd(self->source.client),
-						   MQSHM_MMAP_CONTROL, 0, sizeof(*control),
+						   MQSHM_MMAP_CONTROL, 0, 4096,
 						   PROT_READ | PROT_WRITE);
 	uint64_t source = mqshm_block_id(self->source.block), sink = mqshm_block_id(self->sink.block);
 	struct mqshm_block_stats wild = {};
@@ -185,20 +185,85 @@ TEST_F(query, statistics_that_a_client_tells)
 	EXPECT_EQ(0, memcmp(told, &wild, sizeof(wild)));
 	snapshot_free(&self->s);
 	memset(&wild, 0xa5, sizeof(wild));
-	for (unsigned int i = 0; i < MQSHM_BLOCK_STATS; i++) {
+	for (unsigned int i = 0; i < 4; i++)
 		control->stats[i] = wild;
-		control->stats[i].work_count = i;
-	}
+	/* not where it belongs, and somebody else's */
+	control->stats[1].block = source;
 	control->stats[0].block = sink;
-	control->stats[MQSHM_BLOCK_STATS - 1].block = source;
+	TAKE();
+	EXPECT_EQ(0, snapshot_block(&self->s, "source")->stats.block);
+	EXPECT_EQ(0, snapshot_block(&self->s, "source")->stats.work_count);
+	EXPECT_EQ(0, snapshot_block(&self->s, "sink")->stats.block);
+	EXPECT_EQ(0, snapshot_block(&self->s, "sink")->stats.work_count);
+	snapshot_free(&self->s);
+	control->stats[0].block = source;
 	TAKE();
 	told = &snapshot_block(&self->s, "source")->stats;
 	wild.block = source;
-	wild.work_count = MQSHM_BLOCK_STATS - 1;
 	EXPECT_EQ(0, memcmp(told, &wild, sizeof(wild)));
-	EXPECT_EQ(0, snapshot_block(&self->s, "sink")->stats.block);
-	EXPECT_EQ(0, snapshot_block(&self->s, "sink")->stats.work_count);
-	munmap(control, sizeof(*control));
+	munmap(control, 4096);
+}
+
+#define MANY	120	/* their statistics take three pages, some lie on two */
+
+static int create_slot(int fd, unsigned int i, uint64_t *id, uint32_t *slot)
+{
+	struct mqshm_port_desc port = { .name = "in", .direction = MQSHM_DIR_IN };
+	struct mqshm_block_create_args a =
+		ARGS(block_create, .type = "Test", .ports = 1, .port_array = (uintptr_t)&port,
+		     .out_id = POISON64, .out_slot = POISON32, .out_reserved = POISON32);
+	int err;
+
+	snprintf(a.name, sizeof(a.name), "many%u", i);
+	err = command(fd, MQSHM_IOC_BLOCK_CREATE, &a);
+	*id = a.out_id;
+	*slot = a.out_slot;
+	return err ?: a.out_reserved ? -EPROTO : 0;
+}
+
+TEST_F(query, statistics_of_many_blocks_of_a_client)
+{
+	size_t bytes = sizeof(struct mqshm_control) + MANY * sizeof(struct mqshm_block_stats);
+	int fd = runtime_open_fd(runtime_name());
+	struct mqshm_client_join_args join;
+	uint32_t slots[MANY], again;
+	struct mqshm_control *control;
+	uint64_t ids[MANY], id;
+	char name[16];
+
+	ASSERT_EQ(0, client_join(fd, 0, &join));
+	EXPECT_LE(MANY, join.out_stats);
+	control = region_map(fd, MQSHM_MMAP_CONTROL, 0, bytes, PROT_READ | PROT_WRITE);
+	ASSERT_NE(NULL, control);
+	for (unsigned int i = 0; i < MANY; i++) {
+		ASSERT_EQ(0, create_slot(fd, i, &ids[i], &slots[i]));
+		ASSERT_EQ(i, slots[i]);
+	}
+	/* pages that were never touched tell nothing */
+	TAKE();
+	EXPECT_EQ(0, snapshot_block(&self->s, "many119")->stats.block);
+	snapshot_free(&self->s);
+	for (unsigned int i = 0; i < MANY; i++)
+		control->stats[i] = (struct mqshm_block_stats){
+			.block = ids[i], .work_count = i + 1, .waits = i + 2,
+		};
+	TAKE();
+	for (unsigned int i = 0; i < MANY; i++) {
+		snprintf(name, sizeof(name), "many%u", i);
+		EXPECT_EQ(ids[i], snapshot_block(&self->s, name)->stats.block);
+		EXPECT_EQ(i + 1, snapshot_block(&self->s, name)->stats.work_count);
+		EXPECT_EQ(i + 2, snapshot_block(&self->s, name)->stats.waits);
+	}
+	snapshot_free(&self->s);
+	/* a place is used again, and tells nothing of the one that had it */
+	ASSERT_EQ(0, id_command(fd, MQSHM_IOC_BLOCK_REMOVE, ids[50]));
+	ASSERT_EQ(0, create_slot(fd, 50, &id, &again));
+	EXPECT_EQ(50, again);
+	TAKE();
+	EXPECT_EQ(0, snapshot_block(&self->s, "many50")->stats.block);
+	EXPECT_EQ(0, snapshot_block(&self->s, "many50")->stats.work_count);
+	munmap(control, bytes);
+	close(fd);
 }
 
 TEST_F(query, ended_port)

@@ -36,7 +36,7 @@
  * @block_id: number of the block; 0 before it is registered
  * @forks: forks that had happened when it was made
  * @stats: what it did; stored for other threads by word
- * @shown: copy of that on the client's page, NULL for none
+ * @shown: copy of that among the client's cells, NULL for none
  * @buckets: calls of work by their time
  */
 struct mqshm_instance {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Statistics of a block. The instance has them; a copy stands on the client's own page,
+ * Statistics of a block. The instance has them; a copy stands among the client's cells,
  * where the kernel finds it for who asks. Each word is stored whole; they need not fit
  * together.
  */
 #include <string.h>
 
 #include "../client.h"
+#include "../port.h"
 #include "stats.h"
 
 /* Beyond that many calls the 99th of 100 is looked for at every so many. */
@@ -29,15 +30,11 @@ do {										\
 
 void mqshm_stats_show(struct mqshm_instance *in)
 {
-	struct mqshm_block_stats *slots = in->client->control->stats;
-	size_t i;
+	struct mqshm_client *c = in->client;
 
-	for (i = 0; i < MQSHM_BLOCK_STATS && !in->shown; i++) {
-		if (!slots[i].block)
-			in->shown = &slots[i];
-	}
-	if (!in->shown)
+	if (in->block->slot >= c->stats_max)
 		return;
+	in->shown = &c->control->stats[in->block->slot];
 	memset(in->shown, 0, sizeof(*in->shown));
 	__atomic_store_n(&in->shown->block, in->block_id, __ATOMIC_RELEASE);
 }

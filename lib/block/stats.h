@@ -5,7 +5,7 @@
 
 #include "instance.h"
 
-/* Once the block is registered; without room on the client's page nothing is shown. */
+/* Once the block is registered. */
 void mqshm_stats_show(struct mqshm_instance *in);
 void mqshm_stats_hide(struct mqshm_instance *in);
 

@@ -735,6 +735,31 @@ static void rest(void)
 	graph_end("a graph at rest does nothing", good && seen[0].messages == 24);
 }
 
+/* More blocks of one client than have their statistics on one page. */
+static void crowd(void)
+{
+	unsigned int i, good = 0, n = BLOCKS / 2;
+	const struct mqshm_block_stats *stats;
+	struct mqshm_snapshot *snap;
+	char name[24];
+
+	graph_begin(64, 1);
+	for (i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "sink%u", i);
+		add(&sink, name, i, 1);
+	}
+	comes_to_rest();
+	test_check(mqshm_runtime_snapshot(rt, &snap), "snapshot");
+	for (i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "sink%u", i);
+		stats = shown(snap, name);
+		good += stats->block == mqshm_snapshot_find_block(snap, name)->id &&
+			stats->waits == MQSHM_WAITS_INPUT && stats->since_ns;
+	}
+	mqshm_snapshot_free(snap);
+	graph_end("all blocks of a thread tell what they do", good == n);
+}
+
 static uint32_t buffers_free(void)
 {
 	struct mqshm_snapshot *snap;
@@ -852,6 +877,7 @@ int main(int argc, char **argv)
 	threads_chosen();
 	rest();
 	descriptors(messages / 4);
+	crowd();
 	shortage(messages / 10);
 	changes();
 	test_ok(host_stop() == 0, "nothing of the module is left");

@@ -119,17 +119,16 @@ struct mqshm_block_stats {
 	__u32 copies;
 };
 
-#define MQSHM_BLOCK_STATS	48	/* blocks of a client that tell */
-
 /**
- * struct mqshm_control - a client's own page (MQSHM_MMAP_CONTROL, read-write)
+ * struct mqshm_control - a client's own cells (MQSHM_MMAP_CONTROL, read-write)
  * @intent: record of the operation in progress or last done
  * @busy: not 0 while an operation runs; read by the client only
  * @progress: ticked by library calls; a client without a tick for 5 s that does
  *	not sleep in this module is shown as stalled
  * @allocated: buffers handed to the program so far
  * @freed: buffers of which this client dropped the last reference so far
- * @stats: of its blocks, in any order
+ * @stats: of its blocks, each at its out_slot (MQSHM_IOC_BLOCK_CREATE); out_stats
+ *	(MQSHM_IOC_CLIENT_JOIN) elements
  *
  * Only the client writes it (the kernel clears @intent inside the client's own
  * calls). What the kernel reads from it is only ever shown, @intent apart.
@@ -142,7 +141,7 @@ struct mqshm_control {
 	__u64 allocated;
 	__u64 freed;
 	__u64 reserved1[5];
-	struct mqshm_block_stats stats[MQSHM_BLOCK_STATS];
+	struct mqshm_block_stats stats[];
 };
 
 /**
@@ -240,7 +239,7 @@ struct mqshm_meta {
  * multiple of the page size). MAP_SHARED only; nothing is inherited by fork.
  *
  *	region		which	bytes				access
- *	CONTROL		0	a page				read-write
+ *	CONTROL		0	128 + 80 a block of the runtime's limit	read-write
  *	HOLD		0	2 a buffer of the runtime's limit	read-write
  *	STATUS		0	MQSHM_STATUS_RING(limit)	read-only
  *	PRODUCER	ring	128 + 8 << shift		as the ring's end
@@ -798,7 +797,7 @@ struct mqshm_bus_message {
  *	DUP and RELEASE shared buffers by MQSHM_IOC_REF
  * @out_rings: bound of ring numbers
  * @out_buffers: bound of buffer numbers
- * @out_reserved: 0
+ * @out_stats: bound of out_slot of its blocks
  *
  * Needs execute permission. The descriptor is bound to the caller's memory; from
  * another process it gives EPERM. Errors: ENOSPC, EACCES, EBADFD (bound to none,
@@ -814,7 +813,7 @@ struct mqshm_client_join_args {
 	__u32 out_index;
 	__u32 out_rings;
 	__u32 out_buffers;
-	__u32 out_reserved;
+	__u32 out_stats;
 };
 
 #define MQSHM_SYNC_EVENTS	12	/* events of one answer */
@@ -898,6 +897,8 @@ struct mqshm_port_desc {
  * @ports: number of elements in @port_array
  * @port_array: address of struct mqshm_port_desc[@ports]; out_port is written
  * @out_id: its number, never used again
+ * @out_slot: which of the client's stats is for it
+ * @out_reserved: 0
  *
  * Errors: EEXIST, ENOSPC.
  */
@@ -910,6 +911,8 @@ struct mqshm_block_create_args {
 	__u32 ports;
 	__u64 port_array;
 	__u64 out_id;
+	__u32 out_slot;
+	__u32 out_reserved;
 };
 
 /**

@@ -70,6 +70,15 @@ static inline unsigned long host_next_bit(const unsigned long *map, unsigned lon
 	return min(i, bits);
 }
 
+static inline unsigned long find_first_zero_bit(const unsigned long *map, unsigned long bits)
+{
+	unsigned long i = 0;
+
+	while (i < bits && test_bit(i, map))
+		i++;
+	return i;
+}
+
 #define for_each_set_bit(i, map, bits)					\
 	for ((i) = host_next_bit(map, bits, 0); (i) < (bits);		\
 	     (i) = host_next_bit(map, bits, (i) + 1))
