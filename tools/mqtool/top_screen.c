@@ -39,7 +39,8 @@ struct view {
  * @paused: nothing new is looked at
  * @help: help is shown instead
  * @quit: somebody wants to leave
- * @body: lines that were there for the sheet when it was drawn last
+ * @body: lines that there was room for when the sheet was drawn last
+ * @lines: lines that the sheet had
  */
 struct screen {
 	struct watched_runtime *w;
@@ -50,6 +51,7 @@ struct screen {
 	bool help;
 	bool quit;
 	size_t body;
+	size_t lines;
 };
 
 /* -- drawing ------------------------------------------------------------------------- */
@@ -128,6 +130,7 @@ static void put_sheet(struct screen *s, int y, int end)
 	sheet_fit(&sheet, COLS > 0 ? (unsigned int)COLS : 1, width);
 	put_titles(y++, &sheet, width, view->sort);
 	s->body = end > y ? (size_t)(end - y) : 1;
+	s->lines = sheet.lines;
 	if (view->first + s->body > sheet.lines)
 		view->first = sheet.lines > s->body ? sheet.lines - s->body : 0;
 	for (size_t i = view->first; i < sheet.lines && y < end; i++, y++)
@@ -154,13 +157,17 @@ static int put_head(const struct screen *s, int most)
 
 static void put_keys(const struct screen *s, int y)
 {
-	char *line = text("q quit  h help  p %s  < > sort  r reverse  Tab %s  + - delay %.3g s",
-			  s->paused ? "go on" : "pause", s->at == VIEW_BLOCKS ? "connections" : "blocks",
-			  s->delay_ns / 1e9), *all;
+	size_t first = s->view[s->at].first, last = first + s->body;
+	char *place = text("%s", "");
 
-	all = text("%s%s", s->paused ? "PAUSED  " : "", line);
-	free(line);
-	put_line(y, all, A_REVERSE);
+	if (s->body < s->lines) {
+		free(place);
+		place = text("%zu-%zu of %zu  ", first + 1, last < s->lines ? last : s->lines, s->lines);
+	}
+	put_line(y, text("%s%sq quit  h help  p %s  < > sort  r reverse  Tab %s  + - delay %.3g s",
+			 s->paused ? "PAUSED  " : "", place, s->paused ? "go on" : "pause",
+			 s->at == VIEW_BLOCKS ? "connections" : "blocks", s->delay_ns / 1e9), A_REVERSE);
+	free(place);
 	if (s->paused)
 		mvchgat(y, 0, 6, A_BOLD, COLORS ? LOOK_FULL : 0, NULL);
 }
