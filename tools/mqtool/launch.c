@@ -9,6 +9,7 @@
 
 #define KEY_DRY_RUN	0x100
 #define KEY_RESTART	0x101
+#define KEY_JSON	0x102
 
 /**
  * struct launch_line - the command line
@@ -82,6 +83,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_DRY_RUN:
 		line->run.dry = true;
+		return 0;
+	case KEY_JSON:
+		line->run.json = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		word_add(line, text("%s", arg));
@@ -252,6 +256,8 @@ int command_launch(int argc, char **argv)
 		{ "restart", KEY_RESTART, "WHEN", 0, "When blocks are started again: no, on-failure, "
 		  "always, or as on-failure:20", 0 },
 		{ "dry-run", KEY_DRY_RUN, NULL, 0, "Only check the graph, and show it", 0 },
+		{ "json", KEY_JSON, NULL, 0, "What becomes of processes, as JSON, an object a line on stdout; "
+		  "with --dry-run: the graph as JSON", 0 },
 		{ 0 }
 	};
 	static const struct argp argp = {

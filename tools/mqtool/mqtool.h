@@ -372,8 +372,11 @@ int supervise_block(const char *runtime, const char *const *worker,
 void supervise_hold_signals(void);
 /*
  * Watches all that the manager has started until it has ended for good. SIGINT and SIGTERM
- * let the streams come to their end, a second one stops all. EXIT_*.
+ * let the streams come to their end, a second one stops all. @json: what becomes of
+ * processes is also printed as JSON. EXIT_*.
  */
-int supervise(struct mqshm_manager *m);
+int supervise(struct mqshm_manager *m, bool json);
+/* An object in a line; @event: MQSHM_EVENT_*. (run_json.c) */
+void run_json_event(uint32_t event, const struct mqshm_process_info *p);
 
 #endif /* MQTOOL_H */

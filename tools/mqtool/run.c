@@ -172,7 +172,7 @@ static int start_failed(const struct spec *s, const char *runtime,
 	return status;
 }
 
-static int run(const struct spec *s, const char *runtime, const struct mqshm_graph *graph)
+static int run(const struct spec *s, const char *runtime, const struct mqshm_graph *graph, bool json)
 {
 	static const char *const worker[] = { SELF, "mqtool", "worker", NULL };
 	struct mqshm_graph_fault fault;
@@ -183,7 +183,7 @@ static int run(const struct spec *s, const char *runtime, const struct mqshm_gra
 		return runtime_fail(runtime, error);
 	supervise_hold_signals();
 	error = mqshm_manager_start_graph(m, graph, &fault);
-	status = error ? start_failed(s, runtime, &fault, error) : supervise(m);
+	status = error ? start_failed(s, runtime, &fault, error) : supervise(m, json);
 	mqshm_manager_close(m);
 	return status;
 }
@@ -259,7 +259,7 @@ static void show_connections(const struct spec *s, const struct mqshm_graph *gra
 	table_print(&connections, "Connections");
 }
 
-static int show(const struct spec *s, const char *runtime, const struct mqshm_graph *graph)
+static int show(const struct spec *s, const char *runtime, const struct mqshm_graph *graph, bool json)
 {
 	static const char *const block_titles[] = { "Name", "Type", "Process", "Restart", "Parameters" };
 	static const size_t block_widths[] = { 12, 12, 12, 12, 0 };
@@ -269,6 +269,12 @@ static int show(const struct spec *s, const char *runtime, const struct mqshm_gr
 	if (mqshm_graph_order(graph, order)) {
 		free(order);
 		return fail_errno("graph", NULL, -ENOMEM);
+	}
+	if (json) {
+		int status = run_json_graph(s, runtime, graph, order);
+
+		free(order);
+		return status;
 	}
 	printf("Runtime: %s\n", runtime);
 	for (size_t i = 0; i < graph->n_blocks; i++) {
@@ -298,11 +304,11 @@ int spec_run(const struct spec *s, const struct run_options *o)
 			  o->fallback;
 	graph = graph_make(s, o);
 	if (o->dry) {
-		status = show(s, runtime, graph);
+		status = show(s, runtime, graph, o->json);
 	} else {
 		status = runtime_ensure(runtime, s, &rt);
 		if (!status) {
-			status = run(s, runtime, graph);
+			status = run(s, runtime, graph, o->json);
 			mqshm_runtime_close(rt);
 		}
 	}
@@ -314,6 +320,7 @@ int spec_run(const struct spec *s, const struct run_options *o)
 
 #define KEY_DRY_RUN	0x100
 #define KEY_RESTART	0x101
+#define KEY_JSON	0x102
 
 /**
  * struct run_line - the command line
@@ -339,6 +346,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_DRY_RUN:
 		line->run.dry = true;
+		return 0;
+	case KEY_JSON:
+		line->run.json = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (line->file)
@@ -373,6 +383,8 @@ int command_run(int argc, char **argv)
 		{ "restart", KEY_RESTART, "WHEN", 0, "For blocks that do not say themselves when they "
 		  "are started again: no, on-failure, always, or as on-failure:20", 0 },
 		{ "dry-run", KEY_DRY_RUN, NULL, 0, "Only check the graph, and show it", 0 },
+		{ "json", KEY_JSON, NULL, 0, "What becomes of processes, as JSON, an object a line on stdout; "
+		  "with --dry-run: the graph as JSON", 0 },
 		{ 0 }
 	};
 	static const struct argp argp = {

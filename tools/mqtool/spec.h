@@ -110,15 +110,23 @@ int spec_read(const char *file, struct spec *s);
  * @fallback: name of the runtime if nothing says one
  * @restart: for blocks that do not say when they are started again
  * @dry: only check, and show what would be done
+ * @json: that, or what becomes of processes, as JSON
  */
 struct run_options {
 	const char *runtime;
 	const char *fallback;
 	struct mqshm_restart restart;
 	bool dry;
+	bool json;
 };
 
 /* Checks a graph and runs it to its end; EXIT_*. */
 int spec_run(const struct spec *s, const struct run_options *o);
+
+/* -- run_json.c ------------------------------------------------------------------------- */
+
+/* The graph, its blocks in this order; EXIT_*. */
+int run_json_graph(const struct spec *s, const char *runtime, const struct mqshm_graph *graph,
+		   const size_t *order);
 
 #endif /* MQTOOL_SPEC_H */

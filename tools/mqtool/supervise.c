@@ -42,12 +42,14 @@ bool restart_parse(const char *s, struct mqshm_restart *out)
  * struct watch - a manager that is watched
  * @m: the manager
  * @signals: descriptor that tells of SIGINT and SIGTERM
+ * @json: what happens is also printed as JSON
  * @asked: how many of them came
  * @status: EXIT_* so far
  */
 struct watch {
 	struct mqshm_manager *m;
 	int signals;
+	bool json;
 	unsigned int asked;
 	int status;
 };
@@ -85,7 +87,7 @@ static void failed(struct watch *w, const struct mqshm_process_info *p, const ch
 	if (p->restarts)
 		fail(kind_of(p), name_of(p), "its process ended by %s, again after %u restarts", how,
 		     p->restarts);
-	else if (p->signal)
+	else if (p->signal || p->code != EXIT_FAILED)
 		fail(kind_of(p), name_of(p), "its process ended by %s", how);
 	w->status = EXIT_FAILED;
 	stop_all(w);
@@ -95,6 +97,8 @@ static void show(struct watch *w, uint32_t event, const struct mqshm_process_inf
 {
 	char *how = end_text(p);
 
+	if (w->json)
+		run_json_event(event, p);
 	switch (event) {
 	case MQSHM_EVENT_RESTARTS:
 		fail(kind_of(p), name_of(p), "its process (pid %u) ended by %s; it is started again",
@@ -188,9 +192,9 @@ static void report(struct mqshm_manager *m, uint64_t drops)
 		fprintf(stderr, "connections: messages dropped: %llu\n", (unsigned long long)drops);
 }
 
-int supervise(struct mqshm_manager *m)
+int supervise(struct mqshm_manager *m, bool json)
 {
-	struct watch w = { .m = m, .signals = signals_open() };
+	struct watch w = { .m = m, .signals = signals_open(), .json = json };
 	uint64_t before = dropped(m);
 	struct pollfd fds[] = {
 		{ .fd = mqshm_manager_fd(m), .events = POLLIN },
@@ -200,6 +204,9 @@ int supervise(struct mqshm_manager *m)
 	uint32_t event;
 	int error;
 
+	/* the graph goes on without somebody who reads what is printed */
+	if (json)
+		signal(SIGPIPE, SIG_IGN);
 	for (;;) {
 		error = mqshm_manager_next(m, &event, &process, MQSHM_NO_WAIT);
 		if (error == -ECHILD)
@@ -227,7 +234,7 @@ int supervise_block(const char *runtime, const char *const *worker,
 	error = mqshm_manager_start_block(m, spec, &process, NULL);
 	if (!error) {
 		worker_ready(ready_fd);
-		status = supervise(m);
+		status = supervise(m, false);
 	} else if (error != -ECHILD) {
 		fail_errno("block", spec->name, error);
 	}
