@@ -37,6 +37,7 @@ $(B)/selftests/tools/keep_blocks.so: $(B)/obj/shared/selftests/tools/keep_blocks
 install:: $(B)/bin/mqtool
 	install -Dm755 $(B)/bin/mqtool $(DESTDIR)$(PREFIX)/bin/mqtool
 	install -Dm644 tools/mqtool/mqtool.1 $(DESTDIR)$(PREFIX)/share/man/man1/mqtool.1
+	install -Dm644 -t $(DESTDIR)$(PREFIX)/share/mqshm/schema $(wildcard tools/mqtool/schema/*.json)
 	install -Dm644 tools/mqtool/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/mqtool
 
 # ---- mqshm-bench ----

@@ -491,6 +491,8 @@ test_completion() {
 	completes "mqtool stop --block " "spl rtr" mqtool stop --block ""
 	completes "mqtool connect --from " "spl:out1 spl:out2 rtr:out1 rtr:out2" mqtool connect --from ""
 	completes "mqtool connect --to spl:" "in" mqtool connect --to spl :
+	completes "mqtool stats r" "rtr" mqtool stats r
+	completes "mqtool top --sort p" "p99 process" mqtool top --sort p
 	completes "mqtool connect --policy drop" "drop-newest drop-oldest" mqtool connect --policy drop
 	completes "mqtool stop --pid " "$(json '[.clients[].pid] | join(" ")' t)" mqtool stop --pid ""
 	mqtool init --name u --pool 64:4 > /dev/null

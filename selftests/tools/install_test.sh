@@ -40,6 +40,16 @@ test_install() {
 /usr/lib/udev/rules.d/60-mqshm.rules
 /usr/share/bash-completion/completions/mqtool
 /usr/share/man/man1/mqtool.1
+/usr/share/mqshm/schema/bus.json
+/usr/share/mqshm/schema/common.json
+/usr/share/mqshm/schema/doctor.json
+/usr/share/mqshm/schema/inspect.json
+/usr/share/mqshm/schema/launch.json
+/usr/share/mqshm/schema/list.json
+/usr/share/mqshm/schema/monitor.json
+/usr/share/mqshm/schema/run.json
+/usr/share/mqshm/schema/stats.json
+/usr/share/mqshm/schema/top.json
 END
 	)" "$(find "$root" -not -type d -printf '/%P\n' | sort)" "files"
 	test_case "the installed mqtool runs"

@@ -70,10 +70,11 @@ _mqtool_value() {
 	--pid) _mqtool_reply "$(_mqtool_names clients pid "$runtime")" ;;
 	--id | --connection) _mqtool_reply "$(_mqtool_names connections id "$runtime")" ;;
 	--restart) _mqtool_reply "no on-failure always" ;;
+	--sort) _mqtool_reply "name state in out bytes queued work p99 drops waits process" ;;
 	--policy) _mqtool_reply "block drop-newest drop-oldest" ;;
 	--log | --output) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	--name | --param | --process | --size | --count | --timeout | --interval | --mode | --limit | \
-		--seconds | --speed | --depth | --older) ;;
+		--delay | --iterations | --seconds | --speed | --depth | --older) ;;
 	--pool) [[ ${words[1]} != holders ]] || _mqtool_reply "$(_mqtool_names pools name "$runtime")" ;;
 	*) return 1 ;;
 	esac
@@ -102,6 +103,7 @@ _mqtool() {
 			;;
 		replay,*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 		pool,*) _mqtool_reply add ;;
+		stats,*) _mqtool_reply "$(_mqtool_names blocks name "$(_mqtool_runtime)")" ;;
 		inspect,*) _mqtool_reply "$(_mqtool_types)" ;;
 		*) _mqtool_reply "$(_mqtool_options "${words[1]}")" ;;
 		esac

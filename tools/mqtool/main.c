@@ -30,7 +30,7 @@ static const struct command commands[] = {
 	{ "stop", "ask blocks to end, and wait until they have", command_stop },
 	{ "remove", "remove a runtime", command_remove },
 	{ "pool", "add a pool of buffers to a runtime", command_pool },
-	{ "top", "show how fast each block is, and what it waits for, again and again", command_top },
+	{ "top", "show how fast blocks are and what they wait for, live", command_top },
 	{ "stats", "show what blocks did so far", command_stats },
 	{ "graph", "draw the graph that runs", command_graph },
 	{ "doctor", "look whether all is there that mqshm needs", command_doctor },
