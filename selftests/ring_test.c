@@ -505,6 +505,41 @@ TEST_F(ring, death_is_not_an_end)
 	EXPECT_EQ(-ENODATA, pop_one(&self->sink, 2, 0));
 }
 
+static void end_and_die(void *arg)
+{
+	struct node n;
+
+	must(node_open(&n, runtime_name(), "victim", &one_out) == 0);
+	must(node_wait_connections(&n, n.out[0], 1, 5000) == 0);
+	must(push_one(&n, 0, 0) == 0);
+	must(mqshm_port_end(n.out[0]) == 0);
+	*(volatile int *)arg = 1;
+	for (;;)
+		pause();
+}
+
+/* Its consumer has all that it shall have: the death is not told, in no word that it reads. */
+TEST_F(ring, death_after_an_end_is_none)
+{
+	volatile int *ended = shared_memory(4096);
+	pid_t pid = spawn(end_and_die, (void *)ended);
+	char *status;
+
+	ASSERT_EQ(0, open_sink(&self->sink, "sink", 8));
+	ASSERT_EQ(0, graph_wait_block(self->fd, "victim", 5000));
+	ASSERT_EQ(0, graph_connect(self->fd, "victim", "sink", NULL));
+	while (!*ended)
+		sleep_us(500);
+	slay(pid);
+	status = region_map(mqshm_client_fd(self->sink.client), MQSHM_MMAP_STATUS, 0, 8192, PROT_READ);
+	ASSERT_NE(NULL, status);
+	EXPECT_EQ(MQSHM_RING_EOF, *(volatile __u32 *)(status + MQSHM_STATUS_RING(0)) &
+				  (MQSHM_RING_EOF | MQSHM_RING_DEAD));
+	EXPECT_EQ(0, pop_one(&self->sink, 0, 0));
+	EXPECT_EQ(-ENODATA, pop_one(&self->sink, 0, 0));
+	EXPECT_EQ(0, mqshm_port_deaths(self->sink.in[0]));
+}
+
 TEST_F(ring, consumer_that_left_is_told)
 {
 	struct tally t;
