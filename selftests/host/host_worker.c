@@ -216,6 +216,30 @@ static enum mqshm_result forward_work(struct mqshm_instance *in)
 	return r && r != -EAGAIN && r != -ENODATA ? failed(in, r) : MQSHM_OK;
 }
 
+static int fan_init(struct mqshm_instance *in)
+{
+	return ports_add(in, false, true) ?: mqshm_instance_add_input(in, "in", 0);
+}
+
+/* Each output gets what comes. */
+static enum mqshm_result fan_work(struct mqshm_instance *in)
+{
+	struct mqshm_client *c = mqshm_instance_client(in);
+	struct mqshm_buffer buf, one;
+	size_t i;
+	int r = mqshm_get_input(in, 0, MQSHM_NO_WAIT, &buf);
+
+	if (r)
+		return r == -EAGAIN || r == -ENODATA ? MQSHM_OK : failed(in, r);
+	for (i = 0; i < mqshm_instance_outputs(in) && !r; i++) {
+		r = mqshm_buffer_share(c, &buf, &one);
+		if (!r)
+			r = mqshm_produce_output(in, i, &one);
+	}
+	mqshm_buffer_release(c, &buf);
+	return r ? failed(in, r) : MQSHM_OK;
+}
+
 /* Passes them on by eight, and leaves them where they are until it has as many. */
 static enum mqshm_result gather_work(struct mqshm_instance *in)
 {
@@ -413,6 +437,7 @@ TYPE(source, "Source", source_init, source_work);
 TYPE(feeder, "Feeder", source_init, feeder_work);
 TYPE(roomy, "Roomy", source_init, roomy_work, .trigger = MQSHM_TRIGGER_FREE);
 TYPE(forward, "Forward", forward_init, forward_work);
+TYPE(fan, "Fan", fan_init, fan_work);
 TYPE(gather, "Gather", forward_init, gather_work);
 static const char *const tuner_live[] = { "n", NULL };
 
@@ -557,6 +582,45 @@ static void runtime_full(uint64_t messages)
 		sum += seen[i].messages - seen[i].bad;
 	graph_end("256 blocks on 16 threads", !blocks_not(MQSHM_DONE) &&
 		  sum == messages * BLOCKS / 2);
+}
+
+/*
+ * 64 clients, of which 16 have no toggle, 256 blocks, 512 connections, each to another
+ * client. A join that waits for one source must not lack buffers because of another.
+ */
+static void crowd(uint64_t messages)
+{
+	enum { CROWD = 64, WAYS = 6 };
+	char names[4][24], from[24], to[24];
+	unsigned int i, k;
+	uint64_t sum = 0;
+
+	graph_begin((uint32_t)(CROWD * messages), CROWD);
+	mqshm_worker_hold(w);
+	for (i = 0; i < CROWD; i++) {
+		static const struct mqshm_block_ops *const types[] = { &source, &fan, &join, &sink };
+
+		for (k = 0; k < 4; k++) {
+			snprintf(names[k], sizeof(names[k]), "%s%u", types[k]->type, i);
+			add_on(types[k], names[k], !k ? messages : k == 2 ? i : CROWD + i,
+			       k == 1 || k == 2 ? WAYS : 1, (i + k) % CROWD);
+		}
+		connect(names[0], names[1]);
+		connect(names[0], names[3]);
+	}
+	for (i = 0; i < CROWD; i++) {
+		for (k = 1; k <= WAYS; k++) {
+			snprintf(from, sizeof(from), "Fan%u:out%u", i, k);
+			snprintf(to, sizeof(to), "Join%u:in%u", (i + k) % CROWD, k);
+			connect(from, to);
+		}
+	}
+	mqshm_worker_go(w);
+	mqshm_worker_wait(w, NULL, MQSHM_FOREVER);
+	for (i = 0; i < 2 * CROWD; i++)
+		sum += seen[i].messages - seen[i].bad;
+	graph_end("64 clients, 256 blocks, 512 connections", !blocks_not(MQSHM_DONE) &&
+		  sum == messages * CROWD * (WAYS + 1));
 }
 
 static void triggers(uint64_t messages)
@@ -870,6 +934,7 @@ int main(int argc, char **argv)
 	chain("16 blocks on three threads, pool of 8", 8, 3, 16, &forward, messages);
 	chain("a block that wants eight at a time", 64, 1, 3, &gather, messages);
 	runtime_full(messages / 100);
+	crowd(messages / 50);
 
 	triggers(messages / 10);
 	wide(messages / 100);
