@@ -155,7 +155,7 @@ END
 	beyond "outputs of a Splitter" 1 "outputs=32: must be 1 to 31" -- mqtool start --block Splitter --name s --param outputs=32
 	beyond "threads of a worker" 2 "--threads 65: 1 to 64" -- mqtool worker --threads 65 --block Splitter
 	beyond "bytes of a runtime's name" 2 "1 to 31 bytes" -- mqtool init --name "$(letters 32)"
-	beyond "bytes of a pool's name" 1 "the name of a pool has 1 to 31 bytes" -- mqtool pool add --name "$(letters 32)" --size 64 --count 1
+	beyond "bytes of a pool's name" 2 "the name of a pool has 1 to 31 bytes" -- mqtool pool add --name "$(letters 32)" --size 64 --count 1
 	beyond "bytes of a block's name" 2 "1 to 63 bytes" -- mqtool start --block Splitter --name "$(letters 64)"
 	beyond "bytes of a process's name" 2 "1 to 63 bytes" -- mqtool start --block Splitter --name s --process "$(letters 64)"
 	beyond "bytes of a buffer" 2 "a buffer has 64 bytes to 16M" -- mqtool init --name u --pool "16777217:1"

@@ -79,12 +79,14 @@ wait $worker || wrong "status $?"
 same 4 "$(grep -c ': stopped;' words)" 'blocks that say that they were stopped'
 
 test_case 'a pipe and a command that are quiet do not hold up the blocks of their thread'
-mkfifo quiet command full
-# a pipe that nobody empties: opened to read and write, so that nothing waits
-exec 3<> quiet 4<> full
+mkfifo quiet command full one
+# opened to read and write, so that nothing waits; one pipe is full, and nobody empties it
+exec 3<> quiet 4<> full 5<> one
+head -c 65536 /dev/zero >&4
+echo one >&5
 rm -f out
 mqtool worker --block FileSource --name idle --param filename=quiet --block FileSink --name heard --param filename=heard \
-	--block Exec --name cmd --param command='cat command -' --block FileSource --name feed --param filename=/dev/zero \
+	--block Exec --name cmd --param command='cat command -' --block FileSource --name feed --param filename=one \
 	--block FileSink --name stuck --param filename=full --block FileSource --name src --param filename=in \
 	--param bytes=1000 --block FileSink --name snk --param filename=out > words 2>&1 &
 worker=$!
@@ -99,7 +101,7 @@ echo loud >&3
 until_true grep -q loud heard
 kill -TERM $worker
 wait $worker || wrong "status $?: $(cat words)"
-exec 3>&- 4>&-
+exec 3>&- 4>&- 5>&-
 
 test_case 'a name that is taken: nothing is left, and nothing has begun'
 echo precious > out
