@@ -133,7 +133,10 @@ test_changes() {
 	unset MQSHM_RUNTIME
 }
 
-[ $# -gt 0 ] || set -- test_files test_changes test_storm
+if [ $# = 0 ]; then
+	set -- test_files test_changes
+	[ "$kills" = 0 ] || set -- "$@" test_storm
+fi
 for part; do $part; done
 test_case "nothing is left"
 same '[]' "$(mqtool list --json | jq -c .runtimes)" runtimes
