@@ -240,6 +240,25 @@ static enum mqshm_result fan_work(struct mqshm_instance *in)
 	return r ? failed(in, r) : MQSHM_OK;
 }
 
+/* Changes what it passes on: what others have too it must copy. */
+static enum mqshm_result changer_work(struct mqshm_instance *in)
+{
+	struct mqshm_client *c = mqshm_instance_client(in);
+	struct mqshm_buffer buf;
+	int r = mqshm_get_input(in, 0, MQSHM_NO_WAIT, &buf);
+
+	if (r)
+		return r != -EAGAIN && r != -ENODATA ? failed(in, r) : MQSHM_OK;
+	do {
+		r = mqshm_buffer_make_writable(c, &buf, MQSHM_FOREVER);
+	} while (r == -EAGAIN);
+	if (!r && !mqshm_buffer_is_sole(c, &buf))
+		r = -EBUSY;
+	if (!r)
+		r = mqshm_produce_output(in, 0, &buf);
+	return r ? failed(in, r) : MQSHM_OK;
+}
+
 /* Passes them on by eight, and leaves them where they are until it has as many. */
 static enum mqshm_result gather_work(struct mqshm_instance *in)
 {
@@ -438,6 +457,7 @@ TYPE(feeder, "Feeder", source_init, feeder_work);
 TYPE(roomy, "Roomy", source_init, roomy_work, .trigger = MQSHM_TRIGGER_FREE);
 TYPE(forward, "Forward", forward_init, forward_work);
 TYPE(fan, "Fan", fan_init, fan_work);
+TYPE(changer, "Changer", forward_init, changer_work);
 TYPE(gather, "Gather", forward_init, gather_work);
 static const char *const tuner_live[] = { "n", NULL };
 
@@ -924,6 +944,35 @@ static void changes(void)
 	graph_end("who waits for a buffer is changed meanwhile, and lets others run", good);
 }
 
+/*
+ * What is queued to a block that has to copy is queued to another of its thread too. If
+ * there are few buffers, the second must have its turn while the first waits for one; if
+ * there are many, the first copies.
+ */
+static void copies(const char *what, uint32_t buffers, bool must_copy, uint64_t messages)
+{
+	uint64_t copied;
+
+	graph_begin(buffers, 1);
+	mqshm_worker_hold(w);
+	add(&source, "source", messages, 1);
+	add(&changer, "changer", 0, 1);
+	add(&sink, "other", 1, 1);
+	add(&sink, "sink", 0, 1);
+	connect("changer", "sink");
+	connect("source", "changer");
+	connect("source", "other");
+	mqshm_worker_go(w);
+	mqshm_worker_wait(w, NULL, MQSHM_FOREVER);
+	copied = block("changer")->stats.copies;
+	test_note("%llu of %llu messages were copied", (unsigned long long)copied,
+		  (unsigned long long)messages);
+	graph_end(what, !blocks_not(MQSHM_DONE) && seen[0].messages == messages && !seen[0].bad &&
+		  seen[1].messages == messages && !seen[1].bad &&
+		  copied >= must_copy && copied <= messages && !block("sink")->stats.copies &&
+		  !block("source")->stats.copies);
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t messages = argc > 1 ? strtoull(argv[1], NULL, 0) : 20000;
@@ -945,6 +994,9 @@ int main(int argc, char **argv)
 	crowd();
 	shortage(messages / 10);
 	changes();
+	copies("who waits for a buffer to copy to lets the others of its thread go on", 4, false,
+	       messages / 10);
+	copies("copies are counted for the block that makes them", 1024, true, messages / 10);
 	test_ok(host_stop() == 0, "nothing of the module is left");
 	return test_end();
 }
