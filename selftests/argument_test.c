@@ -116,7 +116,7 @@ TEST_F(argument, return_stops_at_a_wrong_entry)
 TEST_F(argument, unknown_command)
 {
 	static const unsigned int numbers[] = {
-		_IO(MQSHM_IOC_TYPE, 0x07), _IO(MQSHM_IOC_TYPE, 0x11), _IO(MQSHM_IOC_TYPE, 0x55),
+		_IO(MQSHM_IOC_TYPE, 0x08), _IO(MQSHM_IOC_TYPE, 0x11), _IO(MQSHM_IOC_TYPE, 0x55),
 		_IO(MQSHM_IOC_TYPE, 0xff), _IO(0xBE, 0x00),
 		_IOWR(MQSHM_IOC_TYPE, 0x00, struct mqshm_info_args), 0, ~0U,
 	};

@@ -26,7 +26,7 @@ holders() { mqtool holders --json "$@" | jq -rc '.holders[]' || wrong "holders: 
 begin() {
 	name=$1
 	shift
-	if line=$(mqtool start --name "$name" --block "$@"); then
+	if line=$(mqtool start --name "$name" --block "$@" 7>&-); then
 		pid=${line#*pid }
 		pid=${pid%%,*}
 	else
@@ -34,7 +34,8 @@ begin() {
 	fi
 }
 
-# chain NAME TYPE=PARAM...: NAME.in, a pipe, through blocks to the file NAME.out; fd 7 is the pipe
+# chain NAME TYPE=PARAM...: NAME.in, a pipe, through blocks to the file NAME.out. Fd 7 is the pipe's only writer: nobody
+# else has it, so that to close it is the end.
 chain() {
 	chain=$1
 	shift
@@ -57,14 +58,14 @@ record() {
 	file=$1
 	shift
 	taps=$(ask '[.connections[] | select(.tap)] | length')
-	mqtool dump "$@" "$file" > "$file.said" 2>&1 &
+	mqtool dump "$@" "$file" > "$file.said" 2>&1 7>&- &
 	dumper=$!
 	until_true says '[.connections[] | select(.tap)] | length' $((taps + 1))
 }
 
 # ended PID: its status is 0, once it has ended by itself
 ended() {
-	until_true gone "$1"
+	until_true gone "$1" || kill -KILL "$1"
 	wait "$1"
 	same 0 $? "status of $1"
 }
@@ -98,7 +99,7 @@ record slow.rec slow-Throttle --count 5
 head -c 10000 data >&7
 ended $dumper
 begin back2 FileSink --param filename=back2
-mqtool replay slow.rec --to back2 --loop --speed 20 > /dev/null 2>&1 &
+mqtool replay slow.rec --to back2 --loop --speed 20 > /dev/null 2>&1 7>&- &
 player=$!
 until_true has_bytes back2 12000
 kill -INT $player
@@ -274,7 +275,7 @@ test_case "a leak is found: the program, its process, and the buffers"
 mkfifo l.in
 exec 7<> l.in
 begin l FileSource --param filename=l.in --param bytes=1000
-leaker t leaky &
+leaker t leaky 7>&- &
 leaker=$!
 until_true sh -c 'mqtool list --json --runtime t | jq -e ".blocks[] | select(.name == \"leaky\")" > /dev/null'
 quiet mqtool connect --from l --to leaky
