@@ -236,6 +236,7 @@ test_restart() {
 	mqtool connect --runtime t --from src --to amp --transient > /dev/null
 	same '["amp:out",true]["src:out",false]' "$(json '.connections | sort_by(.from)[] | [.from, .persistent]' t | tr -d '\n')" "connections"
 	want 2 "--transient: it is that, or it is persistent and keeps" -- mqtool connect --runtime t --from src --to amp --transient --keep
+	mqtool disconnect --runtime t --from src --to amp > /dev/null
 	exec 3>&-
 	test_case "what is asked to stop is not started again, and the watcher ends"
 	want 0 -- mqtool stop --runtime t --all
@@ -349,7 +350,7 @@ END
 	test_case "so does one whose source has ended inside of a process that goes on"
 	cat > ended.yaml << 'END'
 pools: {4K: 1024}
-processes: {many: }
+processes: {many: {threads: 2}}
 blocks:
   src: {type: FileSource, params: {filename: in, bytes: 4000}, process: many}
   other: {type: FileSource, params: {filename: feed}, process: many}
