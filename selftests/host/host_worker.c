@@ -820,7 +820,7 @@ static void rest(void)
 }
 
 /* More blocks of one client than have their statistics on one page. */
-static void crowd(void)
+static void told_by_all(void)
 {
 	unsigned int i, good = 0, n = BLOCKS / 2;
 	const struct mqshm_block_stats *stats;
@@ -991,7 +991,7 @@ int main(int argc, char **argv)
 	threads_chosen();
 	rest();
 	descriptors(messages / 4);
-	crowd();
+	told_by_all();
 	shortage(messages / 10);
 	changes();
 	copies("who waits for a buffer to copy to lets the others of its thread go on", 4, false,
