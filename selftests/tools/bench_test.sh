@@ -20,6 +20,11 @@ test_case "what is wrong is said"
 want 2 "--rounds takes a number" -- bench --rounds 0
 want 2 "--case fan-out" -- bench fan-out
 
+test_case "as a command of mqtool"
+make --no-print-directory -s all
+want 0 "latency" "pipe" -- build/bin/mqtool bench --list
+want 2 "mqtool bench" -- build/bin/mqtool bench --rounds 0
+
 # iceoryx's daemon takes a second for each case
 test_case "every case by every peer"
 want 0 -- bench --noisy --rounds 2 --scale 0.003 --case '[!s]*' --peer '[!i]*' --json "$tmp/out.json"

@@ -39,6 +39,7 @@ static const struct command commands[] = {
 	{ "dump", "record the messages of an output to a file", command_dump },
 	{ "replay", "send the messages of a recording into an input", command_replay },
 	{ "holders", "show who holds which buffers, and for how long", command_holders },
+	{ "bench", "measure mqshm beside what people use otherwise", command_bench },
 	{ "bus", "publish messages, or show those that come", command_bus },
 };
 

@@ -46,6 +46,7 @@ int command_doctor(int argc, char **argv);
 int command_dump(int argc, char **argv);
 int command_replay(int argc, char **argv);
 int command_holders(int argc, char **argv);
+int command_bench(int argc, char **argv);
 int command_top(int argc, char **argv);
 int command_stats(int argc, char **argv);
 
