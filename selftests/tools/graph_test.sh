@@ -485,7 +485,7 @@ test_completion() {
 	mqtool start --block Splitter --name spl > /dev/null
 	mqtool start --block Router --name rtr > /dev/null
 	test_case "bash completes commands and options"
-	completes "mqtool st" "start stop" mqtool st
+	completes "mqtool st" "start stop stats" mqtool st
 	completes "mqtool connect --fr" "--from" mqtool connect --fr
 	test_case "bash completes runtimes, blocks, ports and numbers of processes"
 	completes "mqtool list --runtime " "t" mqtool list --runtime ""

@@ -25,6 +25,7 @@ test_install() {
 	want 0 -- build PREFIX=/usr DESTDIR="$root" install
 	test_case "the files that are installed"
 	same "$(sort << 'END'
+/usr/bin/mqshm-bench
 /usr/bin/mqtool
 /usr/include/linux/mqshm.h
 /usr/include/mqshm.h
