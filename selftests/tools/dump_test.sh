@@ -6,6 +6,7 @@
 # shellcheck source-path=SCRIPTDIR source=tap.sh
 . "$(dirname "$0")/tap.sh"
 
+program=$(cd "$(dirname "$0")/../.." && pwd)/build/selftests/tools/leaker
 work=/tmp/dump
 export XDG_RUNTIME_DIR=$work
 export MQSHM_RUNTIME=t
@@ -53,6 +54,15 @@ chain() {
 	quiet mqtool connect --from "$last" --to "$chain-sink"
 }
 
+# send N: so many messages of 1000 bytes into the pipe
+send() {
+	sent=0
+	while [ $sent -lt "$1" ]; do
+		dd if=data bs=1000 count=$(($1 - sent < 100 ? $1 - sent : 100)) 2> /dev/null >&7
+		sent=$((sent + 100))
+	done
+}
+
 # record FILE ARGUMENT...: mqtool dump, $dumper, whose words go to FILE.said, once it is a tap
 record() {
 	file=$1
@@ -74,12 +84,12 @@ quiet mqtool init --name t --pool 4K:4096 --pool 64:4096
 head -c 100000 /dev/urandom > data
 
 test_case "what an output sends is recorded until it ends"
-chain a
+begin a FileSource --param filename=data --param bytes=1000
 record a.rec a
-cat data >&7
-exec 7>&-
+begin a-sink FileSink --param filename=a.out
+quiet mqtool connect --from a --to a-sink
 ended $dumper
-until_true gone "$sink"
+until_true gone "$pid"
 want 0 "a.rec: 100 messages of a:out, 100.0kB; 0 dropped" -- cat a.rec.said
 want 0 -- cmp data a.out
 same '"a:out" 100 100000 0 true 100' "$(info '"\(.source | tojson) \(.messages) \(.bytes) \(.dropped) \(.complete) \(.entries | length)"' a.rec)" "info"
@@ -96,7 +106,7 @@ want 0 -- cmp data back
 test_case "at the pace at which it came, and again and again"
 chain slow Throttle=messages=50
 record slow.rec slow-Throttle --count 5
-head -c 10000 data >&7
+send 10
 ended $dumper
 begin back2 FileSink --param filename=back2
 mqtool replay slow.rec --to back2 --loop --speed 20 > /dev/null 2>&1 7>&- &
@@ -120,8 +130,7 @@ same "$(info '.entries | map([.number, .length, .data_ns])' a.rec)" "$(info '.en
 same '["",true]' "$(info '[.source, .complete]' b.rec)" "source"
 
 test_case "it ends after so long, by Ctrl-C, and with a source that dies"
-record c.rec slow --seconds 0.1
-ended $dumper
+want 0 "0 messages of slow:out" -- mqtool dump slow c.rec --seconds 0.1
 same 'true 0' "$(info '"\(.complete) \(.messages)"' c.rec)" "after so long"
 record c.rec slow
 kill -INT $dumper
@@ -136,7 +145,7 @@ exec 7>&-
 test_case "the output of a connection, by its number"
 chain d
 record d.rec --connection "$(ask '.connections[] | select(.to == "d-sink:in").id')"
-head -c 3000 data >&7
+send 3
 until_true has_bytes d.out 3000
 kill -INT $dumper
 ended $dumper
@@ -144,13 +153,13 @@ want 0 "d.rec: 3 messages of d:out, 3.0kB; 0 dropped" -- cat d.rec.said
 
 test_case "a recorder that is killed leaves what it had written, and the graph goes on"
 record e.rec d
-head -c 5000 data >&7
+send 5
 until_true has_bytes e.rec 5000
 kill -KILL $dumper
 wait $dumper
 same 'false 5 0' "$(info '"\(.complete) \(.messages) \(.dropped)"' e.rec)" "info"
 want 0 "it was cut off" -- mqtool dump --info e.rec
-head -c 2000 data >&7
+send 2
 until_true has_bytes d.out 10000
 begin back4 FileSink --param filename=back4
 want 0 -- mqtool replay e.rec --to back4 --speed 0
@@ -161,7 +170,7 @@ want 0 -- cmp five back4
 test_case "a tap that stands still loses and counts the oldest, and nobody waits for it"
 record f.rec d
 kill -STOP $dumper
-cat data data data data >&7
+send 400
 until_true has_bytes d.out 410000
 same '{"false":false,"true":true}' "$(ask '[.connections[] | select(.from == "d:out") | {(.tap | tostring): (.dropped > 0)}] | add' | tr -d ' \n')" "dropped"
 kill -CONT $dumper
@@ -174,14 +183,10 @@ same "$(info .dropped f.rec)" "$(info '.entries as $e | [range(1; $e | length) |
 want 0 " dropped" -- sh -c 'mqtool dump --info --long f.rec | grep -m 1 "^ .*dropped$"'
 
 test_case "an output with nothing but a tap waits as without"
-mkfifo g.in
-exec 7<> g.in
-begin g FileSource --param filename=g.in --param bytes=1000
+begin g FileSource --param filename=data --param bytes=1000
 record g.rec g
-cat data >&7
 begin g-sink FileSink --param filename=g.out
 quiet mqtool connect --from g --to g-sink
-exec 7>&-
 ended $dumper
 until_true gone "$pid"
 want 0 -- cmp data g.out
@@ -190,18 +195,18 @@ same '100 0' "$(info '"\(.messages) \(.dropped)"' g.rec)" "recorded"
 copies() { ask '.blocks[] | select(.name == "h-Amplifier").stats.copies'; }
 test_case "a block that changes messages in place copies those that the tap holds"
 chain h Amplifier=gain=2
-head -c 50000 data >&7
+send 50
 until_true has_bytes h.out 50000
 same 0 "$(copies)" "copies without a tap"
 record h.rec h
 kill -STOP $dumper
-head -c 50000 data >&7
+send 50
 until_true has_bytes h.out 100000
 until_true says '.blocks[] | select(.name == "h-Amplifier").stats.copies' 50
 kill -CONT $dumper
 kill -INT $dumper
 ended $dumper
-head -c 50000 data >&7
+send 50
 until_true has_bytes h.out 150000
 same 50 "$(copies)" "copies behind the tap"
 head -c 50000 h.out > h1
@@ -219,7 +224,7 @@ MQSHM_RUNTIME=u
 chain i Amplifier=gain=1
 record i.rec i
 kill -STOP $dumper
-cat data >&7
+send 100
 until_true has_bytes i.out 100000
 want 0 -- cmp data i.out
 kill -CONT $dumper
@@ -275,11 +280,11 @@ test_case "a leak is found: the program, its process, and the buffers"
 mkfifo l.in
 exec 7<> l.in
 begin l FileSource --param filename=l.in --param bytes=1000
-leaker t leaky 7>&- &
+"$program" t leaky 7>&- &
 leaker=$!
 until_true sh -c 'mqtool list --json --runtime t | jq -e ".blocks[] | select(.name == \"leaky\")" > /dev/null'
 quiet mqtool connect --from l --to leaky
-head -c 30000 data >&7
+send 30
 until_true says '.connections[] | select(.to == "leaky:in").messages' 30
 until_true sh -c '[ "$(mqtool holders --json --block leaky | jq .total)" = 10 ]'
 same '[1,"client","4K",false,["leaky"]]' "$(holders --block leaky | jq -c '[.refs, .held_by, .pool_name, .reserve, .blocks]' | sort -u)" "holders"
@@ -294,7 +299,7 @@ same '' "$(holders --older 1000)" "older than all"
 
 test_case "what is queued is shown with its connection"
 kill -STOP $leaker
-head -c 5000 data >&7
+send 5
 until_true says '.connections[] | select(.to == "leaky:in").queued' 5
 same '["connection","l:out","leaky:in",1000]' "$(holders | jq -c 'select(.held_by == "connection") | [.held_by, .from, .to, .length]' | sort -u)" "queued"
 want 0 "queue l:out to leaky:in" "1.0kB" -- mqtool holders --block leaky --limit 0
