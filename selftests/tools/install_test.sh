@@ -44,6 +44,8 @@ test_install() {
 /usr/share/mqshm/schema/bus.json
 /usr/share/mqshm/schema/common.json
 /usr/share/mqshm/schema/doctor.json
+/usr/share/mqshm/schema/dump.json
+/usr/share/mqshm/schema/holders.json
 /usr/share/mqshm/schema/inspect.json
 /usr/share/mqshm/schema/launch.json
 /usr/share/mqshm/schema/list.json

@@ -181,21 +181,6 @@ static void add_row(struct table *t, const struct mqshm_snapshot *snap, const st
 		holder_text(snap, x) });
 }
 
-static void add(struct json_object *o, const char *key, uint64_t value)
-{
-	json_object_object_add(o, key, json_object_new_uint64(value));
-}
-
-/* Takes the text over. */
-static void add_text(struct json_object *o, const char *key, char *value)
-{
-	char *shown = show_utf8(value);
-
-	json_object_object_add(o, key, json_object_new_string(shown));
-	free(shown);
-	free(value);
-}
-
 static struct json_object *block_names_json(const struct mqshm_snapshot *snap, uint64_t client)
 {
 	struct json_object *names = json_object_new_array();
@@ -217,27 +202,32 @@ static struct json_object *holding_json(const struct mqshm_snapshot *snap,
 	const struct mqshm_holder_record *h = x->h;
 	struct json_object *o = json_object_new_object();
 	bool queued = h->what == MQSHM_HOLDERS_QUEUES;
+	char *end;
 
-	add(o, "buffer", h->buffer);
-	add(o, "pool", h->pool);
-	add_text(o, "pool_name", text("%s", x->pool ? x->pool->name : ""));
-	add(o, "refs", h->refs);
-	add(o, "serial", h->serial);
-	add(o, "alloc_ns", h->alloc_ns);
-	add(o, "data_ns", h->data_ns);
+	json_add(o, "buffer", h->buffer);
+	json_add(o, "pool", h->pool);
+	json_add_text(o, "pool_name", x->pool ? x->pool->name : "");
+	json_add(o, "refs", h->refs);
+	json_add(o, "serial", h->serial);
+	json_add(o, "alloc_ns", h->alloc_ns);
+	json_add(o, "data_ns", h->data_ns);
 	json_object_object_add(o, "reserve", json_object_new_boolean(!h->alloc_ns));
-	add(o, "age_ns", x->age_ns);
-	add_text(o, "held_by", text(queued ? "connection" : "client"));
-	add(o, queued ? "connection" : "client", h->holder);
+	json_add(o, "age_ns", x->age_ns);
+	json_add_text(o, "held_by", queued ? "connection" : "client");
+	json_add(o, queued ? "connection" : "client", h->holder);
 	if (queued)
-		add(o, "length", h->length);
+		json_add(o, "length", h->length);
 	if (x->connection) {
-		add_text(o, "from", graph_connection_from(snap, x->connection));
-		add_text(o, "to", graph_connection_to(snap, x->connection));
+		end = graph_connection_from(snap, x->connection);
+		json_add_text(o, "from", end);
+		free(end);
+		end = graph_connection_to(snap, x->connection);
+		json_add_text(o, "to", end);
+		free(end);
 	}
 	if (x->client) {
-		add(o, "pid", x->client->pid);
-		add_text(o, "process", text("%s", x->client->name));
+		json_add(o, "pid", x->client->pid);
+		json_add_text(o, "process", x->client->name);
 		json_object_object_add(o, "blocks", block_names_json(snap, x->client->id));
 	}
 	return o;
@@ -265,8 +255,8 @@ static int show(const struct mqshm_snapshot *snap, const struct mqshm_holders *l
 	}
 	if (o->json) {
 		whole = json_object_new_object();
-		add(whole, "now_ns", list->now_ns);
-		add(whole, "total", n);
+		json_add(whole, "now_ns", list->now_ns);
+		json_add(whole, "total", n);
 		json_object_object_add(whole, "holders", array);
 		return json_print(whole);
 	}

@@ -43,70 +43,52 @@ static const char *op_name(uint32_t op)
 	return op < sizeof(names) / sizeof(*names) ? names[op] : "unknown";
 }
 
-static void add(struct json_object *o, const char *key, uint64_t value)
-{
-	json_object_object_add(o, key, json_object_new_uint64(value));
-}
-
-static void add_text(struct json_object *o, const char *key, const char *value)
-{
-	char *shown = show_utf8(value);
-
-	json_object_object_add(o, key, json_object_new_string(shown));
-	free(shown);
-}
-
-static void add_flag(struct json_object *o, const char *key, bool value)
-{
-	json_object_object_add(o, key, json_object_new_boolean(value));
-}
-
 static struct json_object *runtime_json(const struct mqshm_runtime_record *r)
 {
 	struct json_object *o = json_object_new_object(), *limits = json_object_new_object();
 	char *s;
 
-	add(o, "id", r->id);
-	add_text(o, "name", r->name);
+	json_add(o, "id", r->id);
+	json_add_text(o, "name", r->name);
 	s = text("%#llx", (unsigned long long)r->magic);
-	add_text(o, "magic", s);
+	json_add_text(o, "magic", s);
 	free(s);
-	add(o, "version", r->version);
-	add_flag(o, "persistent", r->state & MQSHM_STATE_PERSISTENT);
-	add_flag(o, "tainted", r->state & MQSHM_STATE_TAINTED);
-	add_flag(o, "removed", r->state & MQSHM_STATE_REMOVED);
-	add(o, "uid", r->uid);
+	json_add(o, "version", r->version);
+	json_add_flag(o, "persistent", r->state & MQSHM_STATE_PERSISTENT);
+	json_add_flag(o, "tainted", r->state & MQSHM_STATE_TAINTED);
+	json_add_flag(o, "removed", r->state & MQSHM_STATE_REMOVED);
+	json_add(o, "uid", r->uid);
 	s = show_user(r->uid);
-	add_text(o, "owner", s);
+	json_add_text(o, "owner", s);
 	free(s);
-	add(o, "gid", r->gid);
+	json_add(o, "gid", r->gid);
 	s = show_group(r->gid);
-	add_text(o, "group", s);
+	json_add_text(o, "group", s);
 	free(s);
 	s = text("%04o", r->mode);
-	add_text(o, "mode", s);
+	json_add_text(o, "mode", s);
 	free(s);
-	add(o, "clients", r->clients);
-	add(o, "blocks", r->blocks);
-	add(o, "connections", r->connections);
-	add(o, "pools", r->pools);
-	add(o, "buffers", r->buffers);
-	add(limits, "clients", r->limits.clients);
-	add(limits, "blocks", r->limits.blocks);
-	add(limits, "ports", r->limits.ports);
-	add(limits, "connections", r->limits.connections);
-	add(limits, "pools", r->limits.pools);
-	add(limits, "buffers", r->limits.buffers);
+	json_add(o, "clients", r->clients);
+	json_add(o, "blocks", r->blocks);
+	json_add(o, "connections", r->connections);
+	json_add(o, "pools", r->pools);
+	json_add(o, "buffers", r->buffers);
+	json_add(limits, "clients", r->limits.clients);
+	json_add(limits, "blocks", r->limits.blocks);
+	json_add(limits, "ports", r->limits.ports);
+	json_add(limits, "connections", r->limits.connections);
+	json_add(limits, "pools", r->limits.pools);
+	json_add(limits, "buffers", r->limits.buffers);
 	json_object_object_add(o, "limits", limits);
-	add(o, "created_ns", r->created_ns);
-	add(o, "memory_bytes", r->memory_bytes);
-	add(o, "allocated", r->allocated);
-	add(o, "freed", r->freed);
-	add(o, "messages", r->messages);
-	add(o, "bytes", r->bytes);
-	add(o, "settled", r->settled);
-	add(o, "ioctls", r->ioctls);
-	add(o, "dropped", r->dropped);
+	json_add(o, "created_ns", r->created_ns);
+	json_add(o, "memory_bytes", r->memory_bytes);
+	json_add(o, "allocated", r->allocated);
+	json_add(o, "freed", r->freed);
+	json_add(o, "messages", r->messages);
+	json_add(o, "bytes", r->bytes);
+	json_add(o, "settled", r->settled);
+	json_add(o, "ioctls", r->ioctls);
+	json_add(o, "dropped", r->dropped);
 	return o;
 }
 
@@ -114,17 +96,17 @@ static struct json_object *pool_json(const struct mqshm_pool_record *p)
 {
 	struct json_object *o = json_object_new_object();
 
-	add(o, "pool", p->pool);
-	add_text(o, "name", p->name);
-	add(o, "uid", p->uid);
-	add(o, "buffer_bytes", p->buffer_bytes);
-	add(o, "stride_bytes", p->stride_bytes);
-	add(o, "first", p->first);
-	add(o, "buffers", p->buffers);
-	add(o, "free", p->free);
-	add(o, "quarantined", p->quarantined);
-	add(o, "waiting", p->waiting);
-	add(o, "payload_bytes", p->payload_bytes);
+	json_add(o, "pool", p->pool);
+	json_add_text(o, "name", p->name);
+	json_add(o, "uid", p->uid);
+	json_add(o, "buffer_bytes", p->buffer_bytes);
+	json_add(o, "stride_bytes", p->stride_bytes);
+	json_add(o, "first", p->first);
+	json_add(o, "buffers", p->buffers);
+	json_add(o, "free", p->free);
+	json_add(o, "quarantined", p->quarantined);
+	json_add(o, "waiting", p->waiting);
+	json_add(o, "payload_bytes", p->payload_bytes);
 	return o;
 }
 
@@ -132,21 +114,21 @@ static struct json_object *client_json(const struct mqshm_client_record *c)
 {
 	struct json_object *o = json_object_new_object();
 
-	add(o, "id", c->id);
-	add_text(o, "name", c->name);
-	add(o, "pid", c->pid);
-	add(o, "tid", c->tid);
-	add(o, "uid", c->uid);
-	add_text(o, "role", role_name(c->role));
-	add_text(o, "state", client_state_name(c->state));
-	add(o, "index", c->index);
-	add(o, "joined_ns", c->joined_ns);
-	add(o, "started_ns", c->started_ns);
-	add(o, "held_refs", c->held_refs);
-	add(o, "held_buffers", c->held_buffers);
-	add(o, "ioctls", c->ioctls);
-	add(o, "sleeps", c->sleeps);
-	add(o, "seen_ns", c->seen_ns);
+	json_add(o, "id", c->id);
+	json_add_text(o, "name", c->name);
+	json_add(o, "pid", c->pid);
+	json_add(o, "tid", c->tid);
+	json_add(o, "uid", c->uid);
+	json_add_text(o, "role", role_name(c->role));
+	json_add_text(o, "state", client_state_name(c->state));
+	json_add(o, "index", c->index);
+	json_add(o, "joined_ns", c->joined_ns);
+	json_add(o, "started_ns", c->started_ns);
+	json_add(o, "held_refs", c->held_refs);
+	json_add(o, "held_buffers", c->held_buffers);
+	json_add(o, "ioctls", c->ioctls);
+	json_add(o, "sleeps", c->sleeps);
+	json_add(o, "seen_ns", c->seen_ns);
 	return o;
 }
 
@@ -168,16 +150,16 @@ static struct json_object *stats_json(const struct mqshm_block_stats *s)
 
 	if (!o)
 		return NULL;
-	add(o, "work_count", s->work_count);
-	add(o, "work_ns", s->work_ns);
-	add(o, "last_work_ns", s->last_work_ns);
-	add(o, "p99_work_ns", s->p99_work_ns);
-	add(o, "input_wait_ns", s->input_ns);
-	add(o, "space_wait_ns", s->space_ns);
-	add(o, "buffer_wait_ns", s->buffer_ns);
-	add_text(o, "waits", waits_name(s->waits));
-	add(o, "waits_since_ns", s->waits ? s->since_ns : 0);
-	add(o, "copies", s->copies);
+	json_add(o, "work_count", s->work_count);
+	json_add(o, "work_ns", s->work_ns);
+	json_add(o, "last_work_ns", s->last_work_ns);
+	json_add(o, "p99_work_ns", s->p99_work_ns);
+	json_add(o, "input_wait_ns", s->input_ns);
+	json_add(o, "space_wait_ns", s->space_ns);
+	json_add(o, "buffer_wait_ns", s->buffer_ns);
+	json_add_text(o, "waits", waits_name(s->waits));
+	json_add(o, "waits_since_ns", s->waits ? s->since_ns : 0);
+	json_add(o, "copies", s->copies);
 	return o;
 }
 
@@ -188,17 +170,17 @@ void list_json_block(struct json_object *o, const struct mqshm_snapshot *snap,
 	uint64_t since_ns;
 	uint32_t state = mqshm_block_state(snap, b, &since_ns);
 
-	add(o, "id", b->id);
-	add_text(o, "name", b->name);
-	add_text(o, "type", b->type);
-	add(o, "client", b->client);
-	add_text(o, "process", client ? client->name : "");
-	add(o, "pid", client ? client->pid : 0);
-	add_text(o, "class", class_name(b->class_));
-	add_text(o, "state", client_state_name(state));
-	add(o, "state_since_ns", since_ns);
-	add_flag(o, "stopping", b->stopping);
-	add(o, "created_ns", b->created_ns);
+	json_add(o, "id", b->id);
+	json_add_text(o, "name", b->name);
+	json_add_text(o, "type", b->type);
+	json_add(o, "client", b->client);
+	json_add_text(o, "process", client ? client->name : "");
+	json_add(o, "pid", client ? client->pid : 0);
+	json_add_text(o, "class", class_name(b->class_));
+	json_add_text(o, "state", client_state_name(state));
+	json_add(o, "state_since_ns", since_ns);
+	json_add_flag(o, "stopping", b->stopping);
+	json_add(o, "created_ns", b->created_ns);
 	json_object_object_add(o, "stats", stats_json(&b->stats));
 }
 
@@ -215,12 +197,12 @@ static struct json_object *port_json(const struct mqshm_port_record *p)
 {
 	struct json_object *o = json_object_new_object();
 
-	add(o, "port", p->port);
-	add_text(o, "name", p->name);
-	add(o, "block", p->block);
-	add_text(o, "direction", p->direction == MQSHM_DIR_OUT ? "out" : "in");
-	add(o, "depth", p->depth);
-	add_flag(o, "ended", p->ended);
+	json_add(o, "port", p->port);
+	json_add_text(o, "name", p->name);
+	json_add(o, "block", p->block);
+	json_add_text(o, "direction", p->direction == MQSHM_DIR_OUT ? "out" : "in");
+	json_add(o, "depth", p->depth);
+	json_add_flag(o, "ended", p->ended);
 	return o;
 }
 
@@ -229,9 +211,9 @@ void list_json_ends(struct json_object *o, const struct mqshm_snapshot *snap,
 {
 	char *from = graph_connection_from(snap, c), *to = graph_connection_to(snap, c);
 
-	add(o, "id", c->id);
-	add_text(o, "from", from);
-	add_text(o, "to", to);
+	json_add(o, "id", c->id);
+	json_add_text(o, "from", from);
+	json_add_text(o, "to", to);
 	free(from);
 	free(to);
 }
@@ -242,30 +224,30 @@ static struct json_object *connection_json(const struct mqshm_snapshot *snap,
 	struct json_object *o = json_object_new_object();
 
 	list_json_ends(o, snap, c);
-	add(o, "from_block", c->from_block);
-	add(o, "to_block", c->to_block);
-	add(o, "from_port", c->from_port);
-	add(o, "to_port", c->to_port);
-	add(o, "ring", c->ring);
-	add_flag(o, "consumer_sleeping", c->flags & MQSHM_RING_SLEEPING);
-	add_flag(o, "producer_sleeping", c->flags & MQSHM_RING_PSLEEPING);
-	add_flag(o, "closed", c->flags & MQSHM_RING_CLOSED);
-	add_flag(o, "ended", c->flags & MQSHM_RING_EOF);
-	add_flag(o, "producer_died", c->flags & MQSHM_RING_DEAD);
-	add_flag(o, "disconnected", c->flags & MQSHM_RING_DISCONNECTED);
-	add(o, "depth", c->depth);
-	add(o, "queued", c->queued);
-	add(o, "messages", c->messages);
-	add(o, "bytes", c->bytes);
-	add(o, "created_ns", c->created_ns);
-	add_text(o, "policy", policy_name(ring_policy(c->flags)));
-	add(o, "dropped", c->dropped);
-	add_flag(o, "persistent", c->flags & MQSHM_RING_PERSISTENT);
-	add_flag(o, "keep", c->flags & MQSHM_RING_KEEP);
-	add_flag(o, "tap", c->flags & MQSHM_RING_TAP);
-	add_flag(o, "producer_away", c->flags & MQSHM_RING_AWAY);
-	add_flag(o, "kept", c->flags & MQSHM_RING_KEPT);
-	add(o, "keep_until_ns", c->keep_until_ns);
+	json_add(o, "from_block", c->from_block);
+	json_add(o, "to_block", c->to_block);
+	json_add(o, "from_port", c->from_port);
+	json_add(o, "to_port", c->to_port);
+	json_add(o, "ring", c->ring);
+	json_add_flag(o, "consumer_sleeping", c->flags & MQSHM_RING_SLEEPING);
+	json_add_flag(o, "producer_sleeping", c->flags & MQSHM_RING_PSLEEPING);
+	json_add_flag(o, "closed", c->flags & MQSHM_RING_CLOSED);
+	json_add_flag(o, "ended", c->flags & MQSHM_RING_EOF);
+	json_add_flag(o, "producer_died", c->flags & MQSHM_RING_DEAD);
+	json_add_flag(o, "disconnected", c->flags & MQSHM_RING_DISCONNECTED);
+	json_add(o, "depth", c->depth);
+	json_add(o, "queued", c->queued);
+	json_add(o, "messages", c->messages);
+	json_add(o, "bytes", c->bytes);
+	json_add(o, "created_ns", c->created_ns);
+	json_add_text(o, "policy", policy_name(ring_policy(c->flags)));
+	json_add(o, "dropped", c->dropped);
+	json_add_flag(o, "persistent", c->flags & MQSHM_RING_PERSISTENT);
+	json_add_flag(o, "keep", c->flags & MQSHM_RING_KEEP);
+	json_add_flag(o, "tap", c->flags & MQSHM_RING_TAP);
+	json_add_flag(o, "producer_away", c->flags & MQSHM_RING_AWAY);
+	json_add_flag(o, "kept", c->flags & MQSHM_RING_KEPT);
+	json_add(o, "keep_until_ns", c->keep_until_ns);
 	return o;
 }
 
@@ -273,19 +255,19 @@ static struct json_object *departed_json(const struct mqshm_departed_record *d)
 {
 	struct json_object *o = json_object_new_object();
 
-	add(o, "id", d->id);
-	add_text(o, "name", d->name);
-	add(o, "pid", d->pid);
-	add_text(o, "how", departed_how_name(d->how));
-	add(o, "refs", d->refs);
-	add(o, "drained", d->drained);
-	add(o, "settle_ns", d->settle_ns);
-	add(o, "at_ns", d->at_ns);
-	add_text(o, "op", op_name(d->op));
-	add_flag(o, "committed", d->committed);
-	add(o, "kept", d->kept);
-	add(o, "lost", d->lost);
-	add(o, "lost_buffers", d->lost_buffers);
+	json_add(o, "id", d->id);
+	json_add_text(o, "name", d->name);
+	json_add(o, "pid", d->pid);
+	json_add_text(o, "how", departed_how_name(d->how));
+	json_add(o, "refs", d->refs);
+	json_add(o, "drained", d->drained);
+	json_add(o, "settle_ns", d->settle_ns);
+	json_add(o, "at_ns", d->at_ns);
+	json_add_text(o, "op", op_name(d->op));
+	json_add_flag(o, "committed", d->committed);
+	json_add(o, "kept", d->kept);
+	json_add(o, "lost", d->lost);
+	json_add(o, "lost_buffers", d->lost_buffers);
 	return o;
 }
 
@@ -293,7 +275,7 @@ int list_json_runtimes(const struct mqshm_snapshot *snap)
 {
 	struct json_object *o = json_object_new_object(), *array = json_object_new_array();
 
-	add(o, "now_ns", snap->now_ns);
+	json_add(o, "now_ns", snap->now_ns);
 	for (size_t i = 0; i < snap->n_runtimes; i++)
 		json_object_array_add(array, runtime_json(&snap->runtimes[i]));
 	json_object_object_add(o, "runtimes", array);
@@ -304,8 +286,8 @@ int list_json_runtime(const struct mqshm_snapshot *snap)
 {
 	struct json_object *o = json_object_new_object(), *array;
 
-	add(o, "now_ns", snap->now_ns);
-	add(o, "changes", snap->changes);
+	json_add(o, "now_ns", snap->now_ns);
+	json_add(o, "changes", snap->changes);
 	if (snap->n_runtimes)
 		json_object_object_add(o, "runtime", runtime_json(snap->runtimes));
 	json_object_object_add(o, "pools", array = json_object_new_array());

@@ -34,7 +34,10 @@ static struct json_object *connection_json(const struct spec_connection *c)
 	json_add_text(o, "to", c->to);
 	json_add_text(o, "policy", policy_name(c->options.policy));
 	json_add_flag(o, "persistent", c->options.persistent);
+	json_add_flag(o, "transient", c->options.transient);
 	json_add_flag(o, "keep", c->options.keep);
+	json_add(o, "keep_ns", c->options.keep_ns);
+	json_add_flag(o, "tap", c->options.tap);
 	return o;
 }
 
@@ -70,6 +73,8 @@ void run_json_event(uint32_t event, const struct mqshm_process_info *p)
 	json_add(o, "signal", (uint64_t)p->signal);
 	json_add_flag(o, "stopped", p->stopped);
 	json_add(o, "restarts", p->restarts);
+	json_add(o, "lost", p->lost);
+	json_add(o, "drained", p->drained);
 	/* who does not read it does not end the graph */
 	json_print_line(o);
 }
