@@ -265,6 +265,7 @@ void mqshm_manager_finish(struct mqshm_manager *m); /* MT-Unsafe race:manager */
 /**
  * mqshm_manager_stop_block() - ask a block to end, and wait until it has
  * mqshm_manager_stop_process() - the same for all blocks of a process
+ * mqshm_manager_stop_own() - the same for all blocks that the manager started
  * mqshm_manager_stop_all() - the same for all blocks of the runtime
  *
  * They end after the work that they are doing; a policy does not start them again.
@@ -276,6 +277,7 @@ int mqshm_manager_stop_block(struct mqshm_manager *m, const char *name,
 			     uint64_t deadline_ns); /* MT-Unsafe race:manager */
 int mqshm_manager_stop_process(struct mqshm_manager *m, uint32_t pid,
 			       uint64_t deadline_ns); /* MT-Unsafe race:manager */
+int mqshm_manager_stop_own(struct mqshm_manager *m, uint64_t deadline_ns); /* MT-Unsafe race:manager */
 int mqshm_manager_stop_all(struct mqshm_manager *m, uint64_t deadline_ns); /* MT-Unsafe race:manager */
 
 /* Kills a client's process, and no other that has its number meanwhile: 0 also if it is

@@ -19,11 +19,33 @@ struct targets {
 	size_t n;
 };
 
-/* By name if there is one, else by process if there is one, else all. */
-static int targets_choose(const struct mqshm_snapshot *snap, const char *name, uint32_t pid,
-			  struct targets *out)
+/**
+ * struct choice - which blocks of a runtime; all, if it has nothing
+ * @name: that one
+ * @pid: those of that process
+ * @own: those of processes that the manager started
+ */
+struct choice {
+	const char *name;
+	uint32_t pid;
+	bool own;
+};
+
+static bool is_own(const struct mqshm_manager *m, uint32_t pid)
 {
-	const struct mqshm_block_record *only = name ? mqshm_snapshot_find_block(snap, name) : NULL;
+	const struct process *p;
+
+	for (p = m->processes; p; p = p->next)
+		if (p->state == MQSHM_PROCESS_RUNNING && p->pid == (pid_t)pid)
+			return true;
+	return false;
+}
+
+static int targets_choose(const struct mqshm_manager *m, const struct mqshm_snapshot *snap,
+			  const struct choice *choice, struct targets *out)
+{
+	const struct mqshm_block_record *only =
+		choice->name ? mqshm_snapshot_find_block(snap, choice->name) : NULL;
 	size_t i;
 
 	out->n = 0;
@@ -34,10 +56,12 @@ static int targets_choose(const struct mqshm_snapshot *snap, const char *name, u
 		const struct mqshm_block_record *block = &snap->blocks[i];
 		const struct mqshm_client_record *client = mqshm_snapshot_client(snap, block->client);
 
-		if (name ? block == only : !pid || (client && client->pid == pid))
+		if (choice->name ? block == only :
+		    choice->pid ? client && client->pid == choice->pid :
+		    !choice->own || (client && is_own(m, client->pid)))
 			out->id[out->n++] = block->id;
 	}
-	return out->n || (!name && !pid) ? 0 : -ENOENT;
+	return out->n || (!choice->name && !choice->pid) ? 0 : -ENOENT;
 }
 
 /* The first error; the others are asked all the same. */
@@ -89,7 +113,7 @@ static int targets_wait(struct mqshm_manager *m, struct targets *t, uint64_t dea
 	}
 }
 
-static int stop(struct mqshm_manager *m, const char *name, uint32_t pid, uint64_t deadline_ns)
+static int stop(struct mqshm_manager *m, const struct choice *choice, uint64_t deadline_ns)
 {
 	struct mqshm_snapshot *snap;
 	struct targets targets;
@@ -97,7 +121,7 @@ static int stop(struct mqshm_manager *m, const char *name, uint32_t pid, uint64_
 
 	if (r)
 		return r;
-	r = targets_choose(snap, name, pid, &targets);
+	r = targets_choose(m, snap, choice, &targets);
 	mqshm_snapshot_free(snap);
 	r = r ? r : targets_ask(m, &targets);
 	r = r ? r : targets_wait(m, &targets, deadline_ns);
@@ -116,15 +140,15 @@ int mqshm_manager_stop_block(struct mqshm_manager *m, const char *name, uint64_t
 			return 0;
 		}
 	}
-	return stop(m, name, 0, deadline_ns);
+	return stop(m, &(struct choice){ .name = name }, deadline_ns);
 }
 
 int mqshm_manager_stop_process(struct mqshm_manager *m, uint32_t pid, uint64_t deadline_ns)
 {
-	return pid ? stop(m, NULL, pid, deadline_ns) : -ENOENT;
+	return pid ? stop(m, &(struct choice){ .pid = pid }, deadline_ns) : -ENOENT;
 }
 
-int mqshm_manager_stop_all(struct mqshm_manager *m, uint64_t deadline_ns)
+static int stop_many(struct mqshm_manager *m, bool own, uint64_t deadline_ns)
 {
 	struct process *p;
 
@@ -134,7 +158,17 @@ int mqshm_manager_stop_all(struct mqshm_manager *m, uint64_t deadline_ns)
 		/* nor if it fails or is killed before it has stopped */
 		p->restart.when = MQSHM_RESTART_NO;
 	}
-	return stop(m, NULL, 0, deadline_ns);
+	return stop(m, &(struct choice){ .own = own }, deadline_ns);
+}
+
+int mqshm_manager_stop_own(struct mqshm_manager *m, uint64_t deadline_ns)
+{
+	return stop_many(m, true, deadline_ns);
+}
+
+int mqshm_manager_stop_all(struct mqshm_manager *m, uint64_t deadline_ns)
+{
+	return stop_many(m, false, deadline_ns);
 }
 
 /* Its pid, 0 if it is gone, or -errno. */

@@ -148,16 +148,19 @@ test_end() {
 	same "$sent" "$(sed -n 's/^snk: done; in: \([0-9]*\) buffers.*/\1/p' words)" "messages"
 	same "$(head -c "$(wc -c < out)" in | md5sum)" "$(head -c 300000 out | md5sum)" "the first 300 messages"
 	rm -f feed out
-	test_case "a second SIGINT stops what does not end"
+	test_case "a second SIGINT stops what does not end, and nothing of others"
 	mkfifo pipe
+	mqtool start --runtime t --block NullSink --name other > /dev/null
 	mqtool launch --runtime t 'FileSource filename=/dev/zero ! FileSink name=snk filename=pipe' 2> words &
 	run=$!
-	until_true blocks 2 t
+	until_true blocks 3 t
 	kill -INT $run
 	sleep 0.3
 	kill -INT $run
 	wait $run || wrong "status $?"
 	want 0 "snk: stopped" -- cat words
+	same other "$(mqtool list --runtime t --json | jq -r '.blocks[].name')" "blocks that are left"
+	mqtool stop --runtime t --all > /dev/null
 	rm -f pipe out
 	test_case "what hangs meanwhile, and is killed, is not started again"
 	rm -f words

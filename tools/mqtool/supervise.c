@@ -73,7 +73,7 @@ static char *end_text(const struct mqshm_process_info *p)
 
 static void stop_all(struct watch *w)
 {
-	int error = mqshm_manager_stop_all(w->m, mqshm_after_ms(STOP_MS));
+	int error = mqshm_manager_stop_own(w->m, mqshm_after_ms(STOP_MS));
 
 	if (error)
 		w->status = fail("runtime", NULL, error == -ETIMEDOUT ?
