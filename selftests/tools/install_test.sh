@@ -41,6 +41,7 @@ test_install() {
 /usr/lib/udev/rules.d/60-mqshm.rules
 /usr/share/bash-completion/completions/mqtool
 /usr/share/man/man1/mqtool.1
+/usr/share/mqshm/schema/bench.json
 /usr/share/mqshm/schema/bus.json
 /usr/share/mqshm/schema/common.json
 /usr/share/mqshm/schema/doctor.json

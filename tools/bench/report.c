@@ -103,6 +103,7 @@ static struct json_object *run_json(const struct bench_result *r)
 
 static struct json_object *row_json(const struct row *row)
 {
+	static const char *const waits[] = { "poll", "call", "eventfd", "io_uring" };
 	struct json_object *o = json_object_new_object(), *runs = json_object_new_array();
 	const struct bench_case *c = row->c;
 	char text[128];
@@ -115,7 +116,7 @@ static struct json_object *row_json(const struct row *row)
 	json_object_object_add(o, "batch", json_object_new_int(c->batch));
 	json_object_object_add(o, "processes", json_object_new_int(c->processes));
 	json_object_object_add(o, "touched", json_object_new_boolean(c->payload == BENCH_TOUCHED));
-	json_object_object_add(o, "wait", json_object_new_int(c->wait));
+	json_object_object_add(o, "wait", json_object_new_string(waits[c->wait]));
 	json_object_object_add(o, "one_cpu", json_object_new_boolean(c->one_cpu));
 	json_object_object_add(o, "rejected", json_object_new_int(row->rejected));
 	json_object_object_add(o, "missing", row->missing ?
