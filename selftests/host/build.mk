@@ -70,6 +70,8 @@ $(OUT)/$(1)/%: $(OUT)/$(1)/$(H)/%.o $(USER_SRC:%.c=$(OUT)/$(1)/%.o) $(LIB_SRC:%.
 		$(OUT)/$(1)/kernel.o $(OUT)/$(1)/$(H)/shared_end.o
 	$(CC) -no-pie $(SANITIZE_$(1)) $(LDFLAGS_$(1)) $$(LDFLAGS_$$(@F)) $(LDFLAGS) -o $$@ $$^ -pthread -lm
 
+$(OUT)/$(1)/host_worker: $(OUT)/$(1)/$(H)/worker_blocks.o
+
 $(OUT)/$(1)/host_storm: $(STORM_SRC:%.c=$(OUT)/$(1)/%.o)
 
 $(STEPPERS:%=$(OUT)/$(1)/%): $(STEP_SRC:%.c=$(OUT)/$(1)/%.o)

@@ -6,7 +6,6 @@
  * usage: host_worker [MESSAGES]
  */
 #include <errno.h>
-#include <mqshm_block.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,14 +13,9 @@
 #include <unistd.h>
 
 #include "test.h"
+#include "worker_blocks.h"
 
-#define BLOCKS	256
-
-/* What sinks saw, by their number: written on their threads. */
-static struct {
-	uint64_t messages;
-	uint64_t bad;
-} seen[BLOCKS];
+#define BLOCKS	WORKER_BLOCKS
 
 /* -- threads of the library are threads of the harness ------------------------------ */
 
@@ -55,425 +49,6 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 	return __real_pthread_create(thread, attr, thread_main, birth);
 }
 
-/* -- types ------------------------------------------------------------------------- */
-
-static const struct mqshm_param_spec params[] = {
-	{ .key = "n", .kind = "integer", .fallback = "0", .help = "messages, calls, or which sink" },
-	{ .key = "ports", .kind = "integer", .fallback = "1", .help = "inputs or outputs" },
-	{ .key = NULL }
-};
-
-/**
- * struct state - of any of the blocks below
- * @n: parameter
- * @done: of that
- * @begin_ns: when it began
- * @hold: of a gatherer: what it has not passed on
- * @held: how many
- */
-struct state {
-	int64_t n;
-	int64_t done;
-	uint64_t begin_ns;
-	struct mqshm_buffer hold[8];
-	size_t held;
-};
-
-static int ports_add(struct mqshm_instance *in, bool inputs, bool outputs)
-{
-	struct state *s = mqshm_instance_state(in);
-	char name[16];
-	int64_t i, ports;
-	int r = mqshm_instance_integer(in, "n", 0, INT64_MAX, &s->n);
-
-	if (!r)
-		r = mqshm_instance_integer(in, "ports", 1, 32, &ports);
-	for (i = 0; i < ports && !r && inputs; i++) {
-		snprintf(name, sizeof(name), ports > 1 ? "in%d" : "in", (int)i + 1);
-		r = mqshm_instance_add_input(in, name, 0);
-	}
-	for (i = 0; i < ports && !r && outputs; i++) {
-		snprintf(name, sizeof(name), ports > 1 ? "out%d" : "out", (int)i + 1);
-		r = mqshm_instance_add_output(in, name, 0);
-	}
-	s->begin_ns = mqshm_now_ns();
-	return r;
-}
-
-static int source_init(struct mqshm_instance *in)
-{
-	return ports_add(in, false, true);
-}
-
-static enum mqshm_result failed(struct mqshm_instance *in, int error)
-{
-	mqshm_instance_fail(in, error, "%s", strerror(-error));
-	return MQSHM_ERROR;
-}
-
-static enum mqshm_result source_work(struct mqshm_instance *in)
-{
-	struct state *s = mqshm_instance_state(in);
-	struct mqshm_buffer buf;
-	struct stamp *stamp;
-	size_t i;
-	int r = 0;
-
-	if (s->done == s->n)
-		return MQSHM_DONE;
-	for (i = 0; i < mqshm_instance_outputs(in) && !r; i++) {
-		r = mqshm_allocate_buffer(in, sizeof(*stamp), &buf);
-		if (r)
-			break;
-		stamp = mqshm_buffer_data(mqshm_instance_client(in), &buf);
-		stamp->source = i;
-		stamp->sequence = s->done;
-		stamp->sum = stamp_sum(stamp);
-		r = mqshm_produce_output(in, i, &buf);
-	}
-	s->done++;
-	return r ? failed(in, r) : MQSHM_OK;
-}
-
-/* Does not end: when it has sent all it waits for nothing. */
-static enum mqshm_result feeder_work(struct mqshm_instance *in)
-{
-	struct state *s = mqshm_instance_state(in);
-
-	if (s->done < s->n)
-		return source_work(in);
-	mqshm_wait(mqshm_instance_client(in), NULL, 0, MQSHM_FOREVER, NULL);
-	return MQSHM_OK;
-}
-
-/* Keeps n buffers until it is asked to stop. */
-static enum mqshm_result hoarder_work(struct mqshm_instance *in)
-{
-	struct state *s = mqshm_instance_state(in);
-	int r = 0;
-
-	while ((int64_t)s->held < s->n && !r)
-		r = mqshm_allocate_buffer(in, 1, &s->hold[s->held++]);
-	mqshm_wait(mqshm_instance_client(in), NULL, 0, MQSHM_FOREVER, NULL);
-	return r ? failed(in, r) : MQSHM_OK;
-}
-
-static void hoarder_stop(struct mqshm_instance *in)
-{
-	struct state *s = mqshm_instance_state(in);
-
-	while (s->held)
-		mqshm_buffer_release(mqshm_instance_client(in), &s->hold[--s->held]);
-}
-
-/*
- * Has one buffer, and once it is changed it wants another one; with n 1 it has two
- * references to the first, and wants to write to it.
- */
-static enum mqshm_result tuner_work(struct mqshm_instance *in)
-{
-	struct state *s = mqshm_instance_state(in);
-	struct mqshm_client *c = mqshm_instance_client(in);
-	int r = s->held ? 0 : mqshm_allocate_buffer(in, 1, &s->hold[0]);
-
-	s->held = !r;
-	if (!r && !s->done) {
-		mqshm_wait(c, NULL, 0, MQSHM_FOREVER, NULL);
-		return MQSHM_OK;
-	}
-	if (!r && s->n == 1)
-		r = mqshm_buffer_share(c, &s->hold[0], &s->hold[1]);
-	if (!r && s->n == 1)
-		r = mqshm_make_writable(in, &s->hold[0]);
-	else if (!r)
-		r = mqshm_allocate_buffer(in, 1, &s->hold[1]);
-	s->held += !r;
-	hoarder_stop(in);
-	return r ? failed(in, r) : MQSHM_DONE;
-}
-
-static int tuner_change(struct mqshm_instance *in)
-{
-	struct state *s = mqshm_instance_state(in);
-
-	return mqshm_instance_integer(in, "n", 0, INT64_MAX, &s->done);
-}
-
-static int forward_init(struct mqshm_instance *in)
-{
-	int r = mqshm_instance_add_input(in, "in", 0);
-
-	return r ? r : mqshm_instance_add_output(in, "out", 0);
-}
-
-static enum mqshm_result forward_work(struct mqshm_instance *in)
-{
-	struct mqshm_buffer buf;
-	int r = mqshm_get_input(in, 0, MQSHM_NO_WAIT, &buf);
-
-	if (!r)
-		r = mqshm_produce_output(in, 0, &buf);
-	return r && r != -EAGAIN && r != -ENODATA ? failed(in, r) : MQSHM_OK;
-}
-
-static int fan_init(struct mqshm_instance *in)
-{
-	return ports_add(in, false, true) ?: mqshm_instance_add_input(in, "in", 0);
-}
-
-/* Each output gets what comes. */
-static enum mqshm_result fan_work(struct mqshm_instance *in)
-{
-	struct mqshm_client *c = mqshm_instance_client(in);
-	struct mqshm_buffer buf, one;
-	size_t i;
-	int r = mqshm_get_input(in, 0, MQSHM_NO_WAIT, &buf);
-
-	if (r)
-		return r == -EAGAIN || r == -ENODATA ? MQSHM_OK : failed(in, r);
-	for (i = 0; i < mqshm_instance_outputs(in) && !r; i++) {
-		r = mqshm_buffer_share(c, &buf, &one);
-		if (!r)
-			r = mqshm_produce_output(in, i, &one);
-	}
-	mqshm_buffer_release(c, &buf);
-	return r ? failed(in, r) : MQSHM_OK;
-}
-
-/* Changes what it passes on: what others have too it must copy. */
-static enum mqshm_result changer_work(struct mqshm_instance *in)
-{
-	struct mqshm_client *c = mqshm_instance_client(in);
-	struct mqshm_buffer buf;
-	int r = mqshm_get_input(in, 0, MQSHM_NO_WAIT, &buf);
-
-	if (r)
-		return r != -EAGAIN && r != -ENODATA ? failed(in, r) : MQSHM_OK;
-	do {
-		r = mqshm_buffer_make_writable(c, &buf, MQSHM_FOREVER);
-	} while (r == -EAGAIN);
-	if (!r && !mqshm_buffer_is_sole(c, &buf))
-		r = -EBUSY;
-	if (!r)
-		r = mqshm_produce_output(in, 0, &buf);
-	return r ? failed(in, r) : MQSHM_OK;
-}
-
-/* Passes them on by eight, and leaves them where they are until it has as many. */
-static enum mqshm_result gather_work(struct mqshm_instance *in)
-{
-	struct state *s = mqshm_instance_state(in);
-	size_t i;
-	int r = 0;
-
-	if (mqshm_input_size(in, 0) < 8)
-		return MQSHM_NEED_MORE_INPUT;
-	while (s->held < 8 && !mqshm_get_input(in, 0, MQSHM_NO_WAIT, &s->hold[s->held]))
-		s->held++;
-	for (i = 0; i < s->held && !r; i++)
-		r = mqshm_produce_output(in, 0, &s->hold[i]);
-	s->held = 0;
-	return r ? failed(in, r) : MQSHM_OK;
-}
-
-static int sink_init(struct mqshm_instance *in)
-{
-	return ports_add(in, true, false);
-}
-
-static void sink_take(struct mqshm_instance *in, struct mqshm_buffer *buf)
-{
-	struct state *s = mqshm_instance_state(in);
-	struct mqshm_client *c = mqshm_instance_client(in);
-	struct stamp *stamp = mqshm_buffer_data(c, buf);
-	uint64_t expected = seen[s->n].messages / mqshm_instance_inputs(in);
-
-	if (stamp->sum != stamp_sum(stamp) || stamp->sequence != expected)
-		seen[s->n].bad++;
-	__atomic_store_n(&seen[s->n].messages, seen[s->n].messages + 1, __ATOMIC_RELEASE);
-	mqshm_buffer_release(c, buf);
-}
-
-static enum mqshm_result sink_work(struct mqshm_instance *in)
-{
-	struct mqshm_buffer buf;
-
-	while (!mqshm_get_input(in, 0, MQSHM_NO_WAIT, &buf))
-		sink_take(in, &buf);
-	return MQSHM_OK;
-}
-
-/* One of each: none may lack. */
-static enum mqshm_result join_work(struct mqshm_instance *in)
-{
-	struct state *s = mqshm_instance_state(in);
-	size_t i, got = 0, ended = 0;
-	struct mqshm_buffer buf;
-
-	for (i = 0; i < mqshm_instance_inputs(in); i++) {
-		int r = mqshm_get_input(in, i, MQSHM_NO_WAIT, &buf);
-
-		if (!r)
-			sink_take(in, &buf);
-		got += !r;
-		ended += r == -ENODATA;
-	}
-	if (got && got + ended != i)
-		seen[s->n].bad++;
-	return MQSHM_OK;
-}
-
-static int ticker_init(struct mqshm_instance *in)
-{
-	int r = ports_add(in, false, false);
-
-	return r ? r : mqshm_instance_set_trigger(in, MQSHM_TRIGGER_TIMER, 2000000);
-}
-
-static enum mqshm_result ticker_work(struct mqshm_instance *in)
-{
-	struct state *s = mqshm_instance_state(in);
-
-	/* not before its time */
-	if (mqshm_now_ns() < s->begin_ns + (uint64_t)s->done * 2000000)
-		return MQSHM_ERROR;
-	return ++s->done == s->n ? MQSHM_DONE : MQSHM_OK;
-}
-
-static int patient_init(struct mqshm_instance *in)
-{
-	return ports_add(in, true, false);
-}
-
-/* Waits for what never comes. */
-static enum mqshm_result patient_work(struct mqshm_instance *in)
-{
-	struct state *s = mqshm_instance_state(in);
-	struct mqshm_buffer buf;
-	uint64_t deadline = mqshm_after_ms(2);
-
-	if (mqshm_get_input(in, 0, deadline, &buf) != -ETIMEDOUT || mqshm_now_ns() < deadline)
-		return mqshm_instance_stop_requested(in) ? MQSHM_OK : MQSHM_ERROR;
-	return ++s->done == s->n ? MQSHM_DONE : MQSHM_OK;
-}
-
-static enum mqshm_result roomy_work(struct mqshm_instance *in)
-{
-	if (!mqshm_port_has_room(mqshm_instance_output(in, 0)))
-		return MQSHM_ERROR;
-	return source_work(in);
-}
-
-static int busy_init(struct mqshm_instance *in)
-{
-	return mqshm_instance_add_output(in, "out", MQSHM_PORT_OPTIONAL);
-}
-
-static enum mqshm_result busy_work(struct mqshm_instance *in)
-{
-	(void)in;
-	return MQSHM_OK;
-}
-
-/* -- blocks that wait for descriptors -------------------------------------------------- */
-
-static int pipes[2][2];
-
-static int reader_init(struct mqshm_instance *in)
-{
-	struct state *s = mqshm_instance_state(in);
-	int r = mqshm_instance_integer(in, "n", 0, 1, &s->n);
-
-	return r ? r : mqshm_instance_add_output(in, "out", MQSHM_PORT_OPTIONAL);
-}
-
-/* A message for each byte of a pipe. */
-static enum mqshm_result reader_work(struct mqshm_instance *in)
-{
-	struct state *s = mqshm_instance_state(in);
-	struct pollfd fd = { .fd = pipes[s->n][0], .events = POLLIN };
-	struct mqshm_buffer buf;
-	struct stamp *stamp;
-	char byte;
-	int r = mqshm_instance_poll(in, &fd, 1, NULL, 0, MQSHM_FOREVER);
-
-	if (r < 1)
-		return !r || r == -ECANCELED ? MQSHM_OK : failed(in, r);
-	if (!fd.revents)
-		return failed(in, -EPROTO);
-	if (read(fd.fd, &byte, 1) < 1)
-		return MQSHM_DONE;
-	r = mqshm_allocate_buffer(in, sizeof(*stamp), &buf);
-	if (r)
-		return failed(in, r);
-	stamp = mqshm_buffer_data(mqshm_instance_client(in), &buf);
-	stamp->source = 0;
-	stamp->sequence = s->done++;
-	stamp->sum = stamp_sum(stamp);
-	r = mqshm_produce_output(in, 0, &buf);
-	return r ? failed(in, r) : MQSHM_OK;
-}
-
-/* A byte for each message; meanwhile another pipe is to be quiet. */
-static enum mqshm_result writer_work(struct mqshm_instance *in)
-{
-	struct mqshm_port *port = mqshm_instance_input(in, 0);
-	struct pollfd fds[] = { { .fd = -1 }, { .fd = pipes[0][0], .events = POLLIN } };
-	struct mqshm_buffer buf;
-	int r = mqshm_get_input(in, 0, MQSHM_NO_WAIT, &buf);
-
-	if (r == -EAGAIN)
-		r = mqshm_instance_poll(in, fds, 2, &port, 1, MQSHM_FOREVER);
-	else if (!r && write(pipes[1][1], "", 1) == 1)
-		mqshm_buffer_release(mqshm_instance_client(in), &buf);
-	if (r == -ENODATA)
-		close(pipes[1][1]);
-	return r == -ENODATA ? MQSHM_DONE : r >= 0 || r == -ECANCELED ? MQSHM_OK : failed(in, r);
-}
-
-static int deep(int n)
-{
-	volatile char room[1024];
-
-	room[0] = (char)n;
-	return n ? deep(n - 1) + room[0] : 0;
-}
-
-static enum mqshm_result broken_work(struct mqshm_instance *in)
-{
-	mqshm_instance_fail(in, -EIO, "broken %d", deep(64) * 0);
-	return MQSHM_ERROR;
-}
-
-#define TYPE(id, type_, init, work_, ...) \
-	static const struct mqshm_block_ops id = { \
-		.abi = MQSHM_BLOCK_ABI, .class_ = MQSHM_CLASS_PROCESSING, .type = type_, \
-		.summary = "", .params = params, .state_bytes = sizeof(struct state), \
-		.initialize = init, .work = work_, __VA_ARGS__ \
-	}
-
-TYPE(source, "Source", source_init, source_work);
-TYPE(feeder, "Feeder", source_init, feeder_work);
-TYPE(roomy, "Roomy", source_init, roomy_work, .trigger = MQSHM_TRIGGER_FREE);
-TYPE(forward, "Forward", forward_init, forward_work);
-TYPE(fan, "Fan", fan_init, fan_work);
-TYPE(changer, "Changer", forward_init, changer_work);
-TYPE(gather, "Gather", forward_init, gather_work);
-static const char *const tuner_live[] = { "n", NULL };
-
-TYPE(tuner, "Tuner", patient_init, tuner_work, .trigger = MQSHM_TRIGGER_FREE,
-     .live = tuner_live, .change = tuner_change);
-TYPE(hoarder, "Hoarder", patient_init, hoarder_work, .trigger = MQSHM_TRIGGER_FREE,
-     .stop = hoarder_stop);
-TYPE(sink, "Sink", sink_init, sink_work);
-TYPE(join, "Join", sink_init, join_work, .trigger = MQSHM_TRIGGER_ALL);
-TYPE(ticker, "Ticker", ticker_init, ticker_work);
-TYPE(patient, "Patient", patient_init, patient_work, .trigger = MQSHM_TRIGGER_FREE);
-TYPE(busy, "Busy", busy_init, busy_work, .trigger = MQSHM_TRIGGER_FREE);
-TYPE(reader, "Reader", reader_init, reader_work);
-TYPE(writer, "Writer", sink_init, writer_work, .trigger = MQSHM_TRIGGER_FREE);
-TYPE(broken, "Broken", busy_init, broken_work, .trigger = MQSHM_TRIGGER_FREE);
-
 /* -- graphs ------------------------------------------------------------------------- */
 
 static struct mqshm_runtime *rt;
@@ -487,7 +62,7 @@ static void graph_begin_pools(uint32_t buffers, uint32_t larger, uint32_t thread
 	};
 	struct mqshm_worker_options options = { .threads = threads, .stack_bytes = 128 << 10 };
 
-	memset(seen, 0, sizeof(seen));
+	memset(worker_seen, 0, sizeof(worker_seen));
 	test_check(mqshm_runtime_create(RUNTIME, &limits, &rt), "runtime");
 	test_check(mqshm_pool_create(rt, "pool", 64, buffers), "pool");
 	if (larger)
@@ -570,17 +145,17 @@ static void chain(const char *what, uint32_t buffers, uint32_t threads, unsigned
 	unsigned int i;
 
 	graph_begin(buffers, threads);
-	add(&source, "source", messages, 1);
+	add(&type_source, "source", messages, 1);
 	for (i = 1; i + 1 < blocks; i++) {
 		snprintf(name, sizeof(name), "forward%u", i);
 		add(middle, name, 0, 1);
 		connect(before, name);
 		strcpy(before, name);
 	}
-	add(&sink, "sink", 0, 1);
+	add(&type_sink, "sink", 0, 1);
 	connect(before, "sink");
 	mqshm_worker_wait(w, NULL, MQSHM_FOREVER);
-	graph_end(what, !blocks_not(MQSHM_DONE) && seen[0].messages == messages && !seen[0].bad);
+	graph_end(what, !blocks_not(MQSHM_DONE) && worker_seen[0].messages == messages && !worker_seen[0].bad);
 }
 
 static void runtime_full(uint64_t messages)
@@ -593,13 +168,13 @@ static void runtime_full(uint64_t messages)
 	for (i = 0; i < BLOCKS / 2; i++) {
 		snprintf(names[0], sizeof(names[0]), "source%u", i);
 		snprintf(names[1], sizeof(names[1]), "sink%u", i);
-		add(&source, names[0], messages, 1);
-		add(&sink, names[1], i, 1);
+		add(&type_source, names[0], messages, 1);
+		add(&type_sink, names[1], i, 1);
 		connect(names[0], names[1]);
 	}
 	mqshm_worker_wait(w, NULL, MQSHM_FOREVER);
 	for (i = 0; i < BLOCKS / 2; i++)
-		sum += seen[i].messages - seen[i].bad;
+		sum += worker_seen[i].messages - worker_seen[i].bad;
 	graph_end("256 blocks on 16 threads", !blocks_not(MQSHM_DONE) &&
 		  sum == messages * BLOCKS / 2);
 }
@@ -618,7 +193,7 @@ static void crowd(uint64_t messages)
 	graph_begin((uint32_t)(CROWD * messages), CROWD);
 	mqshm_worker_hold(w);
 	for (i = 0; i < CROWD; i++) {
-		static const struct mqshm_block_ops *const types[] = { &source, &fan, &join, &sink };
+		static const struct mqshm_block_ops *const types[] = { &type_source, &type_fan, &type_join, &type_sink };
 
 		for (k = 0; k < 4; k++) {
 			snprintf(names[k], sizeof(names[k]), "%s%u", types[k]->type, i);
@@ -638,7 +213,7 @@ static void crowd(uint64_t messages)
 	mqshm_worker_go(w);
 	mqshm_worker_wait(w, NULL, MQSHM_FOREVER);
 	for (i = 0; i < 2 * CROWD; i++)
-		sum += seen[i].messages - seen[i].bad;
+		sum += worker_seen[i].messages - worker_seen[i].bad;
 	graph_end("64 clients, 256 blocks, 512 connections", !blocks_not(MQSHM_DONE) &&
 		  sum == messages * CROWD * (WAYS + 1));
 }
@@ -647,16 +222,16 @@ static void triggers(uint64_t messages)
 {
 	/* enough for both queues: what one input lacks may be in the other's */
 	graph_begin(1024, 1);
-	add(&source, "source", messages, 1);
-	add(&roomy, "roomy", messages / 2, 1);
-	add(&join, "join", 0, 2);
-	add(&ticker, "ticker", 20, 1);
+	add(&type_source, "source", messages, 1);
+	add(&type_roomy, "roomy", messages / 2, 1);
+	add(&type_join, "join", 0, 2);
+	add(&type_ticker, "ticker", 20, 1);
 	connect("source", "join:in1");
 	connect("roomy", "join:in2");
 	mqshm_worker_wait(w, NULL, MQSHM_FOREVER);
 	/* a join goes on with the inputs that have not ended */
 	graph_end("joins, timers and blocks that run freely", !blocks_not(MQSHM_DONE) &&
-		  seen[0].messages == messages + messages / 2 &&
+		  worker_seen[0].messages == messages + messages / 2 &&
 		  block("ticker")->stats.work_count == 20);
 }
 
@@ -670,9 +245,9 @@ static void wide(uint64_t messages)
 	graph_begin(256, 1);
 	for (i = 0; i < 8; i++) {
 		snprintf(name, sizeof(name), "source%u", i);
-		add(&source, name, messages, 16);
+		add(&type_source, name, messages, 16);
 		snprintf(name, sizeof(name), "join%u", i);
-		add(&join, name, i, 16);
+		add(&type_join, name, i, 16);
 	}
 	for (i = 0; i < 8; i++) {
 		for (j = 1; j <= 16; j++) {
@@ -683,7 +258,7 @@ static void wide(uint64_t messages)
 	}
 	mqshm_worker_wait(w, NULL, MQSHM_FOREVER);
 	for (i = 0; i < 8; i++)
-		sum += seen[i].messages;
+		sum += worker_seen[i].messages;
 	graph_end("16 blocks of 16 ports on one thread", !blocks_not(MQSHM_DONE) &&
 		  sum == messages * 16 * 8);
 }
@@ -693,17 +268,17 @@ static void ends(uint64_t messages)
 	bool good;
 
 	graph_begin(64, 1);
-	add(&busy, "busy", 0, 1);
-	add(&patient, "patient", 20, 1);
-	add(&patient, "waits", 1 << 30, 1);
-	add(&broken, "broken", 0, 1);
-	add(&source, "source", messages, 1);
-	add(&sink, "sink", 0, 1);
+	add(&type_busy, "busy", 0, 1);
+	add(&type_patient, "patient", 20, 1);
+	add(&type_patient, "waits", 1 << 30, 1);
+	add(&type_broken, "broken", 0, 1);
+	add(&type_source, "source", messages, 1);
+	add(&type_sink, "sink", 0, 1);
 	connect("source", "sink");
 	while (block("sink")->running || block("patient")->running || block("broken")->running)
 		usleep(1000);
-	good = block("busy")->running && block("waits")->running && !seen[0].bad &&
-	       seen[0].messages == messages && block("patient")->result == MQSHM_DONE &&
+	good = block("busy")->running && block("waits")->running && !worker_seen[0].bad &&
+	       worker_seen[0].messages == messages && block("patient")->result == MQSHM_DONE &&
 	       block("broken")->result == MQSHM_ERROR &&
 	       !strcmp(block("broken")->error, "broken 0");
 	test_ok(good, "one that is always busy, one that waits, one that fails: others go on");
@@ -714,7 +289,7 @@ static void ends(uint64_t messages)
 	mqshm_worker_request_stop(w);
 	mqshm_worker_wait(w, NULL, MQSHM_FOREVER);
 	good = good && block("busy")->result == MQSHM_OK &&
-	       mqshm_worker_add(w, &busy, "late", NULL, 0, 0, NULL) == -ECANCELED;
+	       mqshm_worker_add(w, &type_busy, "late", NULL, 0, 0, NULL) == -ECANCELED;
 	graph_end("a stop of one, then of all", good);
 }
 
@@ -724,14 +299,14 @@ static void threads_chosen(void)
 	bool good;
 
 	graph_begin(8, 3);
-	add_on(&patient, "a", 1 << 30, 1, 1);
-	add(&patient, "b", 1 << 30, 1);
-	add(&patient, "c", 1 << 30, 1);
-	add(&patient, "d", 1 << 30, 1);
+	add_on(&type_patient, "a", 1 << 30, 1, 1);
+	add(&type_patient, "b", 1 << 30, 1);
+	add(&type_patient, "c", 1 << 30, 1);
+	add(&type_patient, "d", 1 << 30, 1);
 	good = block("a")->thread == 1 && block("b")->thread == 0 && block("c")->thread == 2 &&
 	       block("d")->thread == 0;
-	good = good && mqshm_worker_add(w, &busy, "e", NULL, 0, 3, NULL) == -EINVAL;
-	good = good && mqshm_worker_add(w, &busy, "a", NULL, 0, 0, &error) == -EEXIST && error;
+	good = good && mqshm_worker_add(w, &type_busy, "e", NULL, 0, 3, NULL) == -EINVAL;
+	good = good && mqshm_worker_add(w, &type_busy, "a", NULL, 0, 0, &error) == -EEXIST && error;
 	free(error);
 	good = good && mqshm_worker_blocks(w) == 4 &&
 	       mqshm_worker_wait(w, NULL, MQSHM_NO_WAIT) == -ETIMEDOUT;
@@ -802,21 +377,21 @@ static void rest(void)
 	bool good;
 
 	graph_begin(64, 2);
-	add_on(&feeder, "feeder", 29, 1, 0);
-	add_on(&gather, "gather", 0, 1, 1);
-	add_on(&sink, "sink", 0, 1, 0);
-	add_on(&join, "join1", 1, 32, 0);
-	add_on(&join, "join2", 1, 32, 0);
-	add_on(&join, "join3", 1, 32, 0);
-	add_on(&feeder, "alone", 3, 1, 1);
+	add_on(&type_feeder, "feeder", 29, 1, 0);
+	add_on(&type_gather, "gather", 0, 1, 1);
+	add_on(&type_sink, "sink", 0, 1, 0);
+	add_on(&type_join, "join1", 1, 32, 0);
+	add_on(&type_join, "join2", 1, 32, 0);
+	add_on(&type_join, "join3", 1, 32, 0);
+	add_on(&type_feeder, "alone", 3, 1, 1);
 	connect("gather", "sink");
 	connect("feeder", "gather");
 	connect("alone", "join3:in32");
-	while (__atomic_load_n(&seen[0].messages, __ATOMIC_ACQUIRE) < 24)
+	while (__atomic_load_n(&worker_seen[0].messages, __ATOMIC_ACQUIRE) < 24)
 		usleep(1000);
 	good = comes_to_rest();
 	test_ok(stats_good(), "what its blocks did, and what they wait for, is seen from outside");
-	graph_end("a graph at rest does nothing", good && seen[0].messages == 24);
+	graph_end("a graph at rest does nothing", good && worker_seen[0].messages == 24);
 }
 
 /* More blocks of one client than have their statistics on one page. */
@@ -830,7 +405,7 @@ static void told_by_all(void)
 	graph_begin(64, 1);
 	for (i = 0; i < n; i++) {
 		snprintf(name, sizeof(name), "sink%u", i);
-		add(&sink, name, i, 1);
+		add(&type_sink, name, i, 1);
 	}
 	comes_to_rest();
 	test_check(mqshm_runtime_snapshot(rt, &snap), "snapshot");
@@ -861,18 +436,18 @@ static void shortage(uint64_t messages)
 	bool good;
 
 	graph_begin_pools(8, 1, 2);
-	add_on(&hoarder, "hoarder", 8, 1, 0);
-	add_on(&hoarder, "another", 1, 1, 0);
+	add_on(&type_hoarder, "hoarder", 8, 1, 0);
+	add_on(&type_hoarder, "another", 1, 1, 0);
 	while (buffers_free())
 		usleep(1000);
-	add_on(&source, "source", messages, 1, 1);
-	add_on(&sink, "sink", 0, 1, 1);
+	add_on(&type_source, "source", messages, 1, 1);
+	add_on(&type_sink, "sink", 0, 1, 1);
 	connect("source", "sink");
-	good = comes_to_rest() && !seen[0].messages;
+	good = comes_to_rest() && !worker_seen[0].messages;
 	test_check(mqshm_block_request_stop(rt, block("another")->id), "stop");
 	while (block("source")->running || block("sink")->running)
 		usleep(1000);
-	good = good && seen[0].messages == messages && !seen[0].bad && block("hoarder")->running;
+	good = good && worker_seen[0].messages == messages && !worker_seen[0].bad && block("hoarder")->running;
 	graph_end("who waits for a buffer sleeps, also beside others", good);
 }
 
@@ -882,26 +457,26 @@ static void descriptors(uint64_t messages)
 	size_t ended = 0;
 	bool good;
 
-	test_check(pipe(pipes[0]), "pipe");
-	test_check(pipe(pipes[1]), "pipe");
+	test_check(pipe(worker_pipes[0]), "pipe");
+	test_check(pipe(worker_pipes[1]), "pipe");
 	graph_begin(64, 1);
-	add(&reader, "quiet", 0, 1);
-	add(&reader, "reader", 1, 1);
-	add(&sink, "sink", 0, 1);
+	add(&type_reader, "quiet", 0, 1);
+	add(&type_reader, "reader", 1, 1);
+	add(&type_sink, "sink", 0, 1);
 	connect("reader", "sink");
-	add(&writer, "writer", 0, 1);
-	add(&source, "source", messages, 1);
+	add(&type_writer, "writer", 0, 1);
+	add(&type_source, "source", messages, 1);
 	connect("source", "writer");
 	while (ended < 4)
 		mqshm_worker_wait(w, &ended, MQSHM_FOREVER);
-	good = seen[0].messages == messages && !seen[0].bad && block("quiet")->running;
+	good = worker_seen[0].messages == messages && !worker_seen[0].bad && block("quiet")->running;
 	good = comes_to_rest() && good;
-	test_check(write(pipes[0][1], "", 1) == 1 ? 0 : -EIO, "write");
-	close(pipes[0][1]);
+	test_check(write(worker_pipes[0][1], "", 1) == 1 ? 0 : -EIO, "write");
+	close(worker_pipes[0][1]);
 	mqshm_worker_wait(w, NULL, MQSHM_FOREVER);
 	good = good && block("quiet")->stats.buffers_out + block("quiet")->stats.discarded == 1;
-	close(pipes[0][0]);
-	close(pipes[1][0]);
+	close(worker_pipes[0][0]);
+	close(worker_pipes[1][0]);
 	graph_end("blocks that wait for descriptors", good && !blocks_not(MQSHM_DONE));
 }
 
@@ -925,9 +500,9 @@ static void changes(void)
 	int i;
 
 	graph_begin(4, 2);
-	add_on(&hoarder, "hoarder", 2, 1, 0);
+	add_on(&type_hoarder, "hoarder", 2, 1, 0);
 	for (i = 0; i < 2; i++)
-		add_on(&tuner, names[i], i, 1, 1);
+		add_on(&type_tuner, names[i], i, 1, 1);
 	while (buffers_free())
 		usleep(1000);
 	for (i = 0; i < 40; i++) {
@@ -955,10 +530,10 @@ static void copies(const char *what, uint32_t buffers, bool must_copy, uint64_t 
 
 	graph_begin(buffers, 1);
 	mqshm_worker_hold(w);
-	add(&source, "source", messages, 1);
-	add(&changer, "changer", 0, 1);
-	add(&sink, "other", 1, 1);
-	add(&sink, "sink", 0, 1);
+	add(&type_source, "source", messages, 1);
+	add(&type_changer, "changer", 0, 1);
+	add(&type_sink, "other", 1, 1);
+	add(&type_sink, "sink", 0, 1);
 	connect("changer", "sink");
 	connect("source", "changer");
 	connect("source", "other");
@@ -967,8 +542,8 @@ static void copies(const char *what, uint32_t buffers, bool must_copy, uint64_t 
 	copied = block("changer")->stats.copies;
 	test_note("%llu of %llu messages were copied", (unsigned long long)copied,
 		  (unsigned long long)messages);
-	graph_end(what, !blocks_not(MQSHM_DONE) && seen[0].messages == messages && !seen[0].bad &&
-		  seen[1].messages == messages && !seen[1].bad &&
+	graph_end(what, !blocks_not(MQSHM_DONE) && worker_seen[0].messages == messages && !worker_seen[0].bad &&
+		  worker_seen[1].messages == messages && !worker_seen[1].bad &&
 		  copied >= must_copy && copied <= messages && !block("sink")->stats.copies &&
 		  !block("source")->stats.copies);
 }
@@ -978,10 +553,10 @@ int main(int argc, char **argv)
 	uint64_t messages = argc > 1 ? strtoull(argv[1], NULL, 0) : 20000;
 
 	host_start();
-	chain("16 blocks on one thread", 1024, 1, 16, &forward, messages);
-	chain("16 blocks on one thread, pool of 8", 8, 1, 16, &forward, messages);
-	chain("16 blocks on three threads, pool of 8", 8, 3, 16, &forward, messages);
-	chain("a block that wants eight at a time", 64, 1, 3, &gather, messages);
+	chain("16 blocks on one thread", 1024, 1, 16, &type_forward, messages);
+	chain("16 blocks on one thread, pool of 8", 8, 1, 16, &type_forward, messages);
+	chain("16 blocks on three threads, pool of 8", 8, 3, 16, &type_forward, messages);
+	chain("a block that wants eight at a time", 64, 1, 3, &type_gather, messages);
 	runtime_full(messages / 100);
 	crowd(messages / 50);
 
