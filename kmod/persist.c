@@ -253,6 +253,13 @@ void mqshm_persist_block_came(struct mqshm_block *block, struct mqshm_wakes *wak
 	}
 }
 
+/* A consumer has let go at the end of the stream, which another would be told of. */
+static bool end_is_kept(const struct mqshm_conn *conn)
+{
+	return is_persistent(conn) && conn->end[MQSHM_DIR_IN].state == MQSHM_END_GONE &&
+	       !conn->wanted && has_ended(conn);
+}
+
 /*
  * A block leaves in order, and has its ends still. One that is gone it has let go of at
  * the end of the stream: the next block is not told of that.
@@ -265,21 +272,26 @@ void mqshm_persist_block_leaves(const struct mqshm_block *block)
 	lockdep_assert_held(&block->client->rt->lock);
 	list_for_each_entry(conn, &block->client->rt->conns, node) {
 		end = &conn->end[MQSHM_DIR_IN];
-		if (is_persistent(conn) && end->state == MQSHM_END_GONE && !conn->wanted &&
-		    !strcmp(end->block_name, block->name) &&
+		if (end_is_kept(conn) && !strcmp(end->block_name, block->name) &&
 		    uid_eq(end->uid, block->client->uid))
 			end_forget(conn);
 	}
 }
 
+/* All of its blocks do: there may be thousands, beside thousands of connections. */
 void mqshm_persist_client_leaves(const struct mqshm_client *c)
 {
-	struct mqshm_block *block;
+	const struct mqshm_block *block;
+	struct mqshm_conn *conn;
 
 	lockdep_assert_held(&c->rt->lock);
-	list_for_each_entry(block, &c->rt->blocks, node)
-		if (block->client == c)
-			mqshm_persist_block_leaves(block);
+	list_for_each_entry(conn, &c->rt->conns, node) {
+		if (!end_is_kept(conn) || !uid_eq(conn->end[MQSHM_DIR_IN].uid, c->uid))
+			continue;
+		block = mqshm_block_find(c->rt, conn->end[MQSHM_DIR_IN].block_name);
+		if (block && block->client == c)
+			end_forget(conn);
+	}
 }
 
 /* The second end of @conn has gone: it stays, empty, or it has come back already. */
