@@ -462,7 +462,7 @@ void mqshm_conn_let_go(struct mqshm_conn *conn, unsigned int dir, u32 why, bool 
 	if (other)
 		mqshm_client_notify(other, wakes);
 	if (last && conn_is_persistent(conn))
-		mqshm_persist_idle(conn, wakes);
+		mqshm_persist_idle(conn, dir, wakes);
 	else if (last)
 		mqshm_conn_remove(conn, wakes);
 	if (sum) {

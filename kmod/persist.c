@@ -294,11 +294,17 @@ void mqshm_persist_client_leaves(const struct mqshm_client *c)
 	}
 }
 
-/* The second end of @conn has gone: it stays, empty, or it has come back already. */
-void mqshm_persist_idle(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
+/*
+ * The second end of @conn, @dir, has gone: it stays, empty, or it has come back already.
+ * A consumer that is still there has read the end, and waits for a producer: one that came
+ * behind the end may have gone again.
+ */
+void mqshm_persist_idle(struct mqshm_conn *conn, unsigned int dir, struct mqshm_wakes *wakes)
 {
 	lockdep_assert_held(&conn->rt->lock);
 	wakes->changed = true;
+	if (dir == MQSHM_DIR_IN && !end_find_port(conn, MQSHM_DIR_OUT))
+		conn->wanted = false;
 	if (conn->wanted)
 		conn_revive(conn, wakes);
 }

@@ -15,7 +15,7 @@ u64 mqshm_persist_wait(struct mqshm_conn *conn, unsigned int dir, struct mqshm_w
 void mqshm_persist_block_came(struct mqshm_block *block, struct mqshm_wakes *wakes);
 void mqshm_persist_block_leaves(const struct mqshm_block *block);
 void mqshm_persist_client_leaves(const struct mqshm_client *c);
-void mqshm_persist_idle(struct mqshm_conn *conn, struct mqshm_wakes *wakes);
+void mqshm_persist_idle(struct mqshm_conn *conn, unsigned int dir, struct mqshm_wakes *wakes);
 void mqshm_persist_give_up(struct mqshm_conn *conn, struct mqshm_wakes *wakes);
 bool mqshm_persist_holds_messages(struct mqshm_runtime *rt);
 void mqshm_persist_drop_all(struct mqshm_runtime *rt, struct mqshm_wakes *wakes);

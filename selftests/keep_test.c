@@ -477,6 +477,40 @@ TEST_F(keep, a_producer_behind_an_end_waits)
 	}
 }
 
+/* Or goes again meanwhile: then the end is told once, and not to the next consumer. */
+TEST_F(keep, a_producer_behind_an_end_goes_again)
+{
+	struct mqshm_buffer buf;
+
+	OPEN_PAIR(.flags = STAYS);
+	for (int life = 0; life < 4; life++) {
+		PUSH(2);
+		ASSERT_EQ(0, mqshm_port_end(self->source.out[0]));
+		for (int other = 0; other < 2; other++) {
+			node_close(&self->source);
+			ASSERT_EQ(0, open_source(&self->source));
+		}
+		node_close(&self->source);
+		POP(2);
+		EXPECT_EQ(-ENODATA, pop_one(&self->sink, 0));
+		/* one that looks again, or one that leaves at once */
+		if (life & 1) {
+			while (mqshm_client_update(self->sink.client) > 0)
+				;
+			EXPECT_EQ(-ETIMEDOUT, mqshm_wait(self->sink.client, &self->sink.in[0], 1,
+							 MQSHM_NO_WAIT, NULL));
+		}
+		node_close(&self->sink);
+		ASSERT_EQ(0, open_sink(&self->sink));
+		while (mqshm_client_update(self->sink.client) > 0)
+			;
+		EXPECT_EQ(-EAGAIN, mqshm_port_pop(self->sink.in[0], &buf));
+		ASSERT_EQ(0, open_source(&self->source));
+		ASSERT_EQ(0, wait_connected(&self->source, 1));
+		ASSERT_EQ(0, wait_connected(&self->sink, 1));
+	}
+}
+
 TEST_F(keep, without_keep_what_was_queued_goes)
 {
 	struct tally t;
