@@ -232,6 +232,18 @@ exec 7>&-
 ended $dumper
 MQSHM_RUNTIME=t
 
+test_case "blocks that come back wait for no dump and no replay"
+begin k FileSource --param filename=/dev/zero --param bytes=1000 --persistent
+record k.rec k
+kill -INT $dumper
+ended $dumper
+same 0 "$(ask '[.connections[] | select(.from == "k:out")] | length')" "connections of k"
+begin k-sink FileSink --param filename=k.out --persistent
+quiet mqtool replay a.rec --to k-sink --speed 0
+until_true gone "$pid"
+same 0 "$(ask '[.connections[] | select(.to == "k-sink:in")] | length')" "connections of k-sink"
+quiet mqtool stop k
+
 test_case "what cannot be recorded or played"
 chain jay
 want 1 "did you mean jay?" -- mqtool dump jai x.rec

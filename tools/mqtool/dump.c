@@ -210,8 +210,9 @@ static int dump_prepare(const struct dump_options *o, const char *runtime, struc
 
 static int tap(const char *block, void *arg)
 {
+	/* nor does it stay for a block that comes back: nobody is of its name again */
 	static const struct mqshm_connect_options options = {
-		.policy = MQSHM_POLICY_DROP_OLDEST, .tap = true,
+		.policy = MQSHM_POLICY_DROP_OLDEST, .tap = true, .transient = true,
 	};
 	const struct dump *d = arg;
 	int error = mqshm_connect_with(d->rt, d->from, block, &options, NULL);

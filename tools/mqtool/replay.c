@@ -70,8 +70,10 @@ struct replay {
 
 static int connect_it(const char *block, void *arg)
 {
+	/* a block that comes back shall not wait for this one */
+	static const struct mqshm_connect_options options = { .transient = true };
 	const struct replay *r = arg;
-	int error = mqshm_connect(r->rt, block, r->to, NULL);
+	int error = mqshm_connect_with(r->rt, block, r->to, &options, NULL);
 
 	return error ? fail_errno("port", r->to, error) : EXIT_DONE;
 }
