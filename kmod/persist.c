@@ -219,7 +219,10 @@ static void producer_came(struct mqshm_conn *conn, struct mqshm_port *out,
 		end_forget(conn);
 	if (conn->end[MQSHM_DIR_IN].state != MQSHM_END_PENDING || mqshm_ring_has_message(conn))
 		return;
-	end_forget(conn);
+	/* nor that the last one was done with the ring, if it was */
+	spin_lock(&conn->lock);
+	WRITE_ONCE(*conn->flags, conn->policy);
+	spin_unlock(&conn->lock);
 	conn->wanted = false;
 	mqshm_conn_offer(conn, MQSHM_DIR_OUT, out);
 	conn_complete(conn, wakes);

@@ -460,6 +460,29 @@ TEST_F(keep, a_producer_comes_before_the_end_is_told)
 	}
 }
 
+/* Nor that the last one was done with the ring before anybody knew of it. */
+TEST_F(keep, a_producer_comes_for_a_ring_that_the_last_one_refused)
+{
+	struct mqshm_client_sync_args sync;
+	int fd;
+
+	ASSERT_EQ(0, open_source(&self->source));
+	ASSERT_EQ(0, open_sink(&self->sink));
+	ASSERT_EQ(0, graph_connect_as(self->fd, "source", "sink",
+				      ARGS(connect, .flags = STAYS), &self->id));
+	fd = mqshm_client_fd(self->source.client);
+	ASSERT_EQ(0, client_sync(fd, &sync));
+	ASSERT_EQ(1, sync.out_count);
+	ASSERT_EQ(0, id_command(fd, MQSHM_IOC_RING_DETACH,
+				sync.events[0].ring | MQSHM_RING_PRODUCER));
+	node_close(&self->source);
+	ASSERT_EQ(0, open_source(&self->source));
+	ASSERT_EQ(0, wait_connected(&self->source, 1));
+	ASSERT_EQ(0, wait_connected(&self->sink, 1));
+	PUSH(1);
+	POP(1);
+}
+
 /* The next producer is there before the end was read: it waits for that. */
 TEST_F(keep, a_producer_behind_an_end_waits)
 {
