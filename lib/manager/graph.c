@@ -164,7 +164,7 @@ static int connection_find(struct mqshm_manager *m, const struct mqshm_connectio
 	int r = -EEXIST;
 	size_t i;
 
-	wanted |= c->options.keep ? MQSHM_RING_KEEP : 0;
+	wanted |= (c->options.keep ? MQSHM_RING_KEEP : 0) | (c->options.tap ? MQSHM_RING_TAP : 0);
 	if (mqshm_manager_find_connection(m, c->from, c->to, id) ||
 	    mqshm_runtime_snapshot(m->rt, &snap))
 		return r;
@@ -173,7 +173,7 @@ static int connection_find(struct mqshm_manager *m, const struct mqshm_connectio
 
 		if (snap->connections[i].id == *id && flags & MQSHM_RING_PERSISTENT &&
 		    wanted == (flags & (MQSHM_RING_DROP_NEWEST | MQSHM_RING_DROP_OLDEST |
-					MQSHM_RING_KEEP)))
+					MQSHM_RING_KEEP | MQSHM_RING_TAP)))
 			r = flags & MQSHM_RING_EOF ? -ENODATA : 0;
 	}
 	mqshm_snapshot_free(snap);

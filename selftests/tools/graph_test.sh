@@ -394,6 +394,15 @@ END
 		want 0 "src: done" "snk: done" -- timeout -s KILL 30 mqtool run --runtime kept again.yaml
 		same '[true,false,false]' "$(json '[(.connections | length == 1), .connections[0].kept, (.connections[0].queued > 0)]' kept)" "connection $i"
 	done
+	test_case "but not with one of them that only looks on"
+	mqtool remove --runtime kept > /dev/null
+	mqtool init --name kept --pool 4K:1024 > /dev/null
+	mqtool start --runtime kept --name src --block FileSource --param filename=in > /dev/null
+	mqtool start --runtime kept --name thr --block Throttle --param messages=10 > /dev/null
+	mqtool connect --runtime kept --from src --to thr --policy drop-oldest --tap --persistent > /dev/null
+	mqtool stop --runtime kept --all > /dev/null
+	sed 's/persistent: true, keep: forever/policy: drop-oldest/' again.yaml > tap.yaml
+	want 1 "it is connected to thr" -- timeout -s KILL 30 mqtool run --runtime kept tap.yaml
 	mqtool remove --runtime kept > /dev/null
 	rm -f out
 }
