@@ -199,6 +199,27 @@ static void end_detach(struct mqshm_client *c, uint64_t ring, bool out)
 	mqshm_client_command(c, MQSHM_IOC_RING_DETACH, ring | (out ? MQSHM_RING_PRODUCER : 0));
 }
 
+/* The last ring of an input comes in the place of a lost one, be that still to be read. */
+static void loss_replace(struct mqshm_port *p)
+{
+	size_t i;
+
+	if (p->lost) {
+		p->lost--;
+		return;
+	}
+	for (i = 0; i + 1 < p->n_rings && !p->out; i++) {
+		struct ring *k = p->rings[i];
+		uint32_t flags = ring_flags(k);				/* [O8] */
+
+		if (k->replaced || flags & MQSHM_RING_EOF ||
+		    !(flags & (MQSHM_RING_DEAD | MQSHM_RING_DISCONNECTED)))
+			continue;
+		k->replaced = true;
+		return;
+	}
+}
+
 int mqshm_ring_attach(struct mqshm_client *c, const struct mqshm_event *ev)
 {
 	struct mqshm_port *p = mqshm_block_find_port(c, ev->port);
@@ -209,16 +230,15 @@ int mqshm_ring_attach(struct mqshm_client *c, const struct mqshm_event *ev)
 		return r;
 	}
 	p->end_seen = false;
-	if (p->lost)
-		p->lost--;
+	loss_replace(p);
 	return 0;
 }
 
-static void loss_count(struct mqshm_port *p, uint32_t flags)
+static void loss_count(struct mqshm_port *p, const struct ring *k, uint32_t flags)
 {
 	if (!p->out && flags & MQSHM_RING_EOF)
 		return;
-	p->lost++;
+	p->lost += !k->replaced;
 	if (flags & MQSHM_RING_DEAD)
 		p->deaths++;
 	else
@@ -252,7 +272,7 @@ __attribute__((cold)) void mqshm_ring_detach(struct mqshm_client *c, struct ring
 	mqshm_client_hold_signals(&signals);
 	end_detach(c, k->number, k->out);
 	if (!k->tap)
-		loss_count(p, flags);
+		loss_count(p, k, flags);
 	mqshm_ring_forget(c, k);
 	mqshm_client_let_signals(&signals);
 }

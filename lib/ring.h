@@ -25,6 +25,7 @@ struct mqshm_port;
  * @drops: producer's end: does not wait for room, by its policy
  * @swaps: it drops the oldest: both ends swap phead
  * @tap: producer's end: it only looks on
+ * @replaced: consumer's end: it was lost, and another has come in its place
  * @passed_over: producer's end: does not get the message that is being pushed
  * @held_back: pushes that were not flushed, or pops not published
  * @unpublished: pops since the head was published
@@ -48,6 +49,7 @@ struct ring {
 	bool drops;
 	bool swaps;
 	bool tap;
+	bool replaced;
 	bool passed_over;
 	bool held_back;
 	uint32_t unpublished;

@@ -440,6 +440,26 @@ TEST_F(ring, leaving_without_an_end_is_a_disconnect)
 	EXPECT_EQ(0, mqshm_port_connections(self->sink.in[0]));
 }
 
+/* The other comes before the loss is seen: at once, or behind what is still to be read. */
+TEST_F(ring, a_lost_connection_is_replaced_before_it_is_read_to_its_end)
+{
+	for (int queued = 0; queued < 2; queued++) {
+		OPEN_PAIR(8);
+		if (queued)
+			ASSERT_EQ(0, push_one(&self->source, 0, 0));
+		node_close(&self->source);
+		ASSERT_EQ(0, node_open(&self->source, runtime_name(), "source", &one_out));
+		ASSERT_EQ(0, graph_connect(self->fd, "source", "sink", NULL));
+		ASSERT_EQ(0, mqshm_port_end(self->source.out[0]));
+		if (queued)
+			EXPECT_EQ(0, pop_one(&self->sink, 0, 0));
+		EXPECT_EQ(-ENODATA, pop_one(&self->sink, 0, 0));
+		EXPECT_EQ(1, mqshm_port_disconnects(self->sink.in[0]));
+		node_close(&self->source);
+		node_close(&self->sink);
+	}
+}
+
 TEST_F(ring, removed_block_is_a_disconnect)
 {
 	OPEN_PAIR(8);
