@@ -11,7 +11,7 @@
  * ends have let go. Control pages (region.c) are held by their object and by each
  * mapping (map.c), payload (payload.c) by its pool and each mapping. A log of notices
  * (notice.c) is there while a descriptor watches, and holds pids. A subscriber of the
- * message bus (bus.c) belongs to its descriptor; messages are held by the queues that
+ * message bus (subscriber.c) belongs to its descriptor; messages are held by the queues that
  * they are in.
  *
  * What ends a client: the end of its memory, which a notifier tells (mm.c); the exit of
