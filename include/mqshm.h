@@ -157,16 +157,16 @@ int mqshm_connect(struct mqshm_runtime *rt, const char *from, const char *to, ui
  *	@persistent only
  * @tap: it only looks on, with a policy that drops: an output that has nothing but taps is
  *	not connected, and its block waits
- * @keep_ns: for so long; 0 for MQSHM_KEEP_DEFAULT_NS, MQSHM_KEEP_FOREVER
  * @transient: not persistent, although a block of a client with that option is at an end
+ * @keep_ns: for so long; 0 for MQSHM_KEEP_DEFAULT_NS, MQSHM_KEEP_FOREVER
  */
 struct mqshm_connect_options {
 	uint32_t policy;
 	bool persistent;
 	bool keep;
 	bool tap;
-	uint64_t keep_ns;
 	bool transient;
+	uint64_t keep_ns;
 };
 
 /* The same with @options, NULL for the defaults. -EINVAL also a tap that does not drop. */

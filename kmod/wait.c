@@ -169,6 +169,9 @@ static int wait_sleep(struct mqshm_client *c, const struct wait *w, int seen)
 	ret = mqshm_deadline_left(w->args->deadline_ns, &left);
 	if (ret)
 		return ret;
+	/* a file that wakes whoever polls it never lets it come to the sleep that looks */
+	if (signal_pending(current))
+		return -EINTR;
 	atomic_inc(&c->sleeping);
 	ret = wait_event_interruptible_hrtimeout(c->wq,
 						 atomic_read(&c->wakeups) != seen ||

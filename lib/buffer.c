@@ -437,15 +437,17 @@ static int make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
 static int make_writable_by(struct mqshm_client *c, struct mqshm_buffer *buf,
 			    uint64_t deadline_ns)
 {
+	bool in_turns = c->turns && deadline_ns != MQSHM_NO_WAIT;
 	struct client_wait w = { .deadline_ns = deadline_ns };
 	int r = client_enter(c);
 
 	if (r)
 		return r;
-	r = make_writable(c, buf, c->turns ? MQSHM_NO_WAIT : deadline_ns);
-	w.pools = pools_fit(c, mqshm_buffer_capacity(c, buf));
+	r = make_writable(c, buf, in_turns ? MQSHM_NO_WAIT : deadline_ns);
+	if (r == -EAGAIN && in_turns)
+		w.pools = pools_fit(c, mqshm_buffer_capacity(c, buf));
 	client_leave(c);
-	if (likely(r != -EAGAIN) || !c->turns || deadline_ns == MQSHM_NO_WAIT)
+	if (likely(r != -EAGAIN) || !in_turns)
 		return r;
 	r = c->turns->wait(c->turns, &w);
 	return r ? r : make_writable_by(c, buf, MQSHM_NO_WAIT);
@@ -455,11 +457,13 @@ int mqshm_buffer_make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
 			       uint64_t deadline_ns)
 {
 	uint64_t look_ns = SOLE_LOOK_FIRST_NS, until;
-	int r;
+	int r = make_writable_by(c, buf, MQSHM_NO_WAIT);
 
+	if (likely(r != -EAGAIN) || deadline_ns == MQSHM_NO_WAIT)
+		return r;
 	do {
 		until = deadline_ns;
-		if (deadline_ns != MQSHM_NO_WAIT && mqshm_now_ns() + look_ns < deadline_ns)
+		if (mqshm_now_ns() + look_ns < deadline_ns)
 			until = mqshm_now_ns() + look_ns;
 		r = make_writable_by(c, buf, until);
 		if (look_ns < SOLE_LOOK_LAST_NS)

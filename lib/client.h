@@ -244,7 +244,11 @@ int mqshm_client_wait(struct mqshm_client *c, const struct client_wait *w, uint6
 /* Whether a descriptor is ready; then all of them say for what. */
 static inline bool client_fds_ready(const struct client_wait *w)
 {
-	return w->n_fds && poll(w->fds, w->n_fds, 0) > 0;
+	int saved = errno;
+	bool ready = w->n_fds && poll(w->fds, w->n_fds, 0) > 0;
+
+	errno = saved;
+	return ready;
 }
 
 /*

@@ -221,6 +221,8 @@ static int no_place(struct mqshm_instance *in)
 		mqshm_snapshot_free(snap);
 		mqshm_runtime_close(rt);
 	}
+	if (!limits.ports)
+		return mqshm_instance_fail(in, -ENOSPC, "the runtime has as many blocks as it takes, or the block more ports");
 	if (in->n_specs > limits.ports)
 		return mqshm_instance_fail(in, -ENOSPC, "it would have %zu ports, and a block of this runtime takes %u",
 					   in->n_specs, limits.ports);
