@@ -15,6 +15,7 @@
 #include "stat.h"
 
 #define WAYS	4000	/* single ones, timed one by one */
+#define LOOKS	4096	/* pauses of a processor, some 50 us */
 
 __thread volatile uint64_t bench_sum;
 
@@ -58,11 +59,13 @@ unsigned int bench_out(const struct bench_case *c, unsigned int who, unsigned in
 
 void bench_relax(const struct bench_case *c)
 {
+	static _Thread_local unsigned int looks;
 	static long cpus;
 
 	if (!cpus)
 		cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	if (c->one_cpu || c->processes > cpus)
+	/* who waits that long has no processor of his own, or the other one has none */
+	if (c->one_cpu || c->processes > cpus || !(++looks % LOOKS))
 		sched_yield();
 	else
 		__builtin_ia32_pause();
