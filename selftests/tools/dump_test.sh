@@ -242,7 +242,7 @@ begin k-sink FileSink --param filename=k.out --persistent
 quiet mqtool replay a.rec --to k-sink --speed 0
 until_true gone "$pid"
 same 0 "$(ask '[.connections[] | select(.to == "k-sink:in")] | length')" "connections of k-sink"
-quiet mqtool stop k
+quiet mqtool stop --block k
 
 test_case "what cannot be recorded or played"
 chain jay
