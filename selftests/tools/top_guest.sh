@@ -223,7 +223,7 @@ test_documents() {
 	save top 1 --iterations 3 --delay 0.1
 	mqtool run --dry-run --json t.yaml > "$documents/run-2.json" || wrong "run --dry-run: status $?"
 	mqtool launch --dry-run --json 'Generator ! NullSink' > "$documents/launch-2.json" || wrong "launch --dry-run: status $?"
-	save holders 1
+	save holders 1 --limit 12
 	save holders 2 --limit 2
 	quiet mqtool dump spl:out1 some.mqrec --count 5
 	save dump 1 --info some.mqrec
