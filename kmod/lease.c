@@ -311,7 +311,7 @@ static int ref_one(struct mqshm_client *c, const struct mqshm_ref *ref,
 		return -EINVAL;
 	if (ref->delta < 0) {
 		WRITE_ONCE(*hold, held - 1);
-		c->freed += mqshm_pool_sub(pool, ref->buffer, 1, batch);
+		WRITE_ONCE(c->freed, c->freed + mqshm_pool_sub(pool, ref->buffer, 1, batch));
 		return 0;
 	}
 	w = mqshm_pool_w(pool, ref->buffer);

@@ -154,7 +154,7 @@ static u64 hold_word_drop(struct mqshm_client *c, u32 first, u64 *word,
 			mqshm_runtime_taint(c->rt);
 			continue;
 		}
-		c->freed += mqshm_pool_sub(pool, first + i, n, batch);
+		WRITE_ONCE(c->freed, c->freed + mqshm_pool_sub(pool, first + i, n, batch));
 		refs += n;
 		c->departed.lost_buffers++;
 	}
