@@ -22,7 +22,7 @@
 
 #define BUFFERS		128
 #define DEPTH		16
-#define MESSAGES_MAX	(1U << 22)
+#define MESSAGES_MAX	(1U << 24)
 
 enum { SOURCE, FAN, FORWARD, ONE, TWO, PROCESSES };
 
@@ -76,7 +76,12 @@ static void source(struct node *n)
 	struct mqshm_buffer buf;
 	struct stamp *s;
 
-	while (!__atomic_load_n(&stage->end, __ATOMIC_RELAXED) && next < MESSAGES_MAX) {
+	while (!__atomic_load_n(&stage->end, __ATOMIC_RELAXED)) {
+		/* an end before the last kill would leave those that come after it to wait for ever */
+		if (next == MESSAGES_MAX) {
+			usleep(1000);
+			continue;
+		}
 		node_alloc(n, sizeof(*s), &buf);
 		s = mqshm_buffer_data(n->client, &buf);
 		s->source = 1;
