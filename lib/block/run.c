@@ -211,32 +211,39 @@ static enum mqshm_result loop(struct run *run)
 }
 
 /*
- * The end is for somebody, as messages are: an output that was never connected
- * holds the block back, or a stream without messages would end unseen.
+ * The end is for somebody, as messages are: an output that was never connected holds the
+ * block back, or a stream without messages would end unseen. It does not hold back the ends
+ * of other outputs: who reads those may be all that is left of the graph.
  */
-static int output_end(struct mqshm_instance *in, struct mqshm_port *p)
+static int outputs_announce(struct mqshm_instance *in)
 {
+	size_t i, n;
 	int r = 0;
 
-	while (!r && !p->had && !p->optional && !p->ended)
-		r = mqshm_instance_wait(in, &p, 1, MQSHM_FOREVER);
-	return r ? r : mqshm_port_end(p);
+	while (!r) {
+		for (i = 0, n = 0; i < in->n_outputs && !r; i++) {
+			struct mqshm_port *p = in->outputs[i];
+
+			if (p->had || p->optional || p->ended)
+				r = mqshm_port_end(p);
+			else
+				in->picked[n++] = p;
+		}
+		if (r || !n)
+			break;
+		r = mqshm_instance_wait(in, in->picked, n, MQSHM_FOREVER);
+	}
+	return r;
 }
 
 /* The last message is out: tells consumers that it was the last. */
 static enum mqshm_result outputs_end(struct mqshm_instance *in)
 {
-	size_t i;
-	int r;
+	int r = outputs_announce(in);
 
-	for (i = 0; i < in->n_outputs; i++) {
-		r = output_end(in, in->outputs[i]);
-		if (r == -ECANCELED)
-			return MQSHM_OK;
-		if (r)
-			return run_failed(in, r, "announcing the end");
-	}
-	return MQSHM_DONE;
+	if (r == -ECANCELED)
+		return MQSHM_OK;
+	return r ? run_failed(in, r, "announcing the end") : MQSHM_DONE;
 }
 
 enum mqshm_result mqshm_instance_run(struct mqshm_instance *in, char **error)

@@ -12,6 +12,7 @@
  * @argv: its arguments, ended by NULL
  * @blocks: names of its blocks, array[@n_blocks]
  * @n_blocks: their number
+ * @unread: array[@n_blocks]: all that read this block have ended in order
  * @name: of the process
  * @log: path of its log, NULL if it has the caller's output
  * @restart: when it is started again, without zeros
@@ -35,6 +36,7 @@ struct process {
 	char **argv;
 	char **blocks;
 	size_t n_blocks;
+	bool *unread;
 	char *name;
 	char *log;
 	struct mqshm_restart restart;
@@ -104,6 +106,8 @@ struct plan {
 int mqshm_process_new(struct mqshm_manager *m, const struct plan *plan, struct process **out);
 /* Whether "block" or "block:port" is of one of its blocks. */
 bool mqshm_process_has(const struct process *p, const char *end);
+/* The same, and which. */
+bool mqshm_process_find(const struct process *p, const char *end, size_t *block);
 /* Takes it out of the list; it goes on. */
 void mqshm_process_free(struct mqshm_manager *m, struct process *p);
 /* Starts it; its block is not registered yet. */
@@ -117,6 +121,16 @@ void mqshm_process_cancel(struct mqshm_manager *m, struct process *p);
 /* Whether it has ended; takes its status if so. @wait: sleeps until it has. */
 bool mqshm_process_ended(struct mqshm_manager *m, struct process *p, bool wait);
 void mqshm_process_describe(const struct process *p, struct mqshm_process_info *out);
+
+/* -- unread.c --------------------------------------------------------------------- */
+
+/*
+ * A process has ended, or come back: stops blocks that came back though all that read them
+ * have ended in order. Sets @unread.
+ */
+void mqshm_unread_stop(struct mqshm_manager *m);
+/* All blocks of a process are such: it need not come back. */
+bool mqshm_unread_all(const struct process *p);
 
 /* -- log.c ------------------------------------------------------------------------ */
 

@@ -157,6 +157,7 @@ static void process_destroy(struct process *p)
 {
 	words_free(p->argv);
 	words_free(p->blocks);
+	free(p->unread);
 	free(p->name);
 	free(p->log);
 	free(p);
@@ -177,10 +178,11 @@ int mqshm_process_new(struct mqshm_manager *m, const struct plan *plan, struct p
 	restart_set(p, &plan->restart);
 	p->blocks = names_make(plan);
 	p->n_blocks = plan->n_blocks;
+	p->unread = calloc(p->n_blocks, sizeof(*p->unread));
 	p->name = process_name(plan);
 	p->log = plan->inherit ? NULL : log_name(m, plan);
 	p->argv = p->name ? arguments_make(m, plan, p->name) : NULL;
-	if (!p->blocks || !p->argv || (!plan->inherit && !p->log)) {
+	if (!p->blocks || !p->unread || !p->argv || (!plan->inherit && !p->log)) {
 		process_destroy(p);
 		return -ENOMEM;
 	}
@@ -191,15 +193,23 @@ int mqshm_process_new(struct mqshm_manager *m, const struct plan *plan, struct p
 	return 0;
 }
 
-bool mqshm_process_has(const struct process *p, const char *end)
+bool mqshm_process_find(const struct process *p, const char *end, size_t *block)
 {
 	size_t n = strcspn(end, ":"), i;
 
 	for (i = 0; i < p->n_blocks; i++) {
 		if (!strncmp(p->blocks[i], end, n) && !p->blocks[i][n])
-			return true;
+			break;
 	}
-	return false;
+	*block = i;
+	return i < p->n_blocks;
+}
+
+bool mqshm_process_has(const struct process *p, const char *end)
+{
+	size_t block;
+
+	return mqshm_process_find(p, end, &block);
 }
 
 static void descriptor_close(int *fd)

@@ -56,6 +56,16 @@ static void account(struct mqshm_manager *m, struct process *p)
 	mqshm_snapshot_free(snap);
 }
 
+/* Nobody would read what it has to send: that is an end in order. */
+static uint32_t unread_end(struct mqshm_manager *m, struct process *p)
+{
+	p->state = MQSHM_PROCESS_ENDED;
+	p->signal = 0;
+	/* and who feeds nothing but this is the next */
+	mqshm_unread_stop(m);
+	return MQSHM_EVENT_ENDED;
+}
+
 /* It has ended: for good, or until it is due. */
 static uint32_t decide(struct mqshm_manager *m, struct process *p)
 {
@@ -67,12 +77,15 @@ static uint32_t decide(struct mqshm_manager *m, struct process *p)
 		p->signal = 0;
 	if (now - p->started_ns >= LONG_RUN_NS)
 		p->in_row = 0;
-	if (!is_to_restart(m, p))
+	if (!is_to_restart(m, p)) {
+		mqshm_unread_stop(m);
 		return MQSHM_EVENT_ENDED;
+	}
 	p->state = MQSHM_PROCESS_RESTARTS;
 	p->due_ns = now + backoff_ms(p) * 1000000;
 	p->in_row++;
-	return MQSHM_EVENT_RESTARTS;
+	mqshm_unread_stop(m);
+	return mqshm_unread_all(p) ? unread_end(m, p) : MQSHM_EVENT_RESTARTS;
 }
 
 /* The module has not settled the last one yet, so that names are still taken. */
@@ -105,6 +118,7 @@ static uint32_t restart(struct mqshm_manager *m, struct process *p)
 	if (r)
 		return decide(m, p);
 	mqshm_process_go(m, p);
+	mqshm_unread_stop(m);
 	return MQSHM_EVENT_RESTARTED;
 }
 
@@ -113,7 +127,11 @@ static uint32_t look(struct mqshm_manager *m, struct process *p)
 {
 	if (p->state == MQSHM_PROCESS_RUNNING)
 		return mqshm_process_ended(m, p, false) ? decide(m, p) : 0;
-	if (p->state != MQSHM_PROCESS_RESTARTS || p->due_ns > mqshm_now_ns())
+	if (p->state != MQSHM_PROCESS_RESTARTS)
+		return 0;
+	if (mqshm_unread_all(p))
+		return unread_end(m, p);
+	if (p->due_ns > mqshm_now_ns())
 		return 0;
 	if (is_settling(m, p)) {
 		p->due_ns = mqshm_now_ns() + SETTLING_NS;
