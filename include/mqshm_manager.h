@@ -224,9 +224,9 @@ int mqshm_graph_order(const struct mqshm_graph *graph, size_t *order); /* MT-Saf
  * No block runs before all are registered and connected, so that the first message goes
  * to everybody; then sinks run first and sources last. On an error all that was started
  * ends without having run. A persistent connection that is there already, from an earlier
- * run, is taken as it is, but for one whose stream has ended: that is made anew. Those
- * that are persistent only for restarts go with the last process, in
- * mqshm_manager_next().
+ * run, is taken as it is, but for one whose stream has ended: that is made anew; it stays.
+ * Those that were made here and are persistent only for restarts go with the last process,
+ * in mqshm_manager_next().
  *
  * As mqshm_manager_start_block() and mqshm_connect().
  */

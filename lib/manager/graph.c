@@ -182,6 +182,8 @@ static int connection_find(struct mqshm_manager *m, const struct mqshm_connectio
 
 static int connection_make(struct mqshm_manager *m, const struct mqshm_connection_spec *c)
 {
+	struct mqshm_connect_options options = c->options;
+	bool found = false;
 	uint64_t *grown, id;
 	int r;
 
@@ -189,15 +191,19 @@ static int connection_make(struct mqshm_manager *m, const struct mqshm_connectio
 	if (!grown)
 		return -ENOMEM;
 	m->connections = grown;
-	r = mqshm_connect_with(m->rt, c->from, c->to, &c->options, &id);
-	if (r == -EEXIST)
+	r = mqshm_connect_with(m->rt, c->from, c->to, &options, &id);
+	if (r == -EEXIST) {
 		r = connection_find(m, c, &id);
+		found = !r || r == -ENODATA;
+	}
 	/* its end would be that of this run */
 	if (r == -ENODATA) {
 		mqshm_disconnect(m->rt, id);
-		r = mqshm_connect_with(m->rt, c->from, c->to, &c->options, &id);
+		options.persistent = true;
+		r = mqshm_connect_with(m->rt, c->from, c->to, &options, &id);
 	}
-	if (!r && !c->options.persistent)
+	/* what somebody else has made stays as it was */
+	if (!r && !c->options.persistent && !found)
 		m->connections[m->n_connections++] = id;
 	return r;
 }

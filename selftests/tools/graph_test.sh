@@ -403,6 +403,18 @@ END
 	mqtool stop --runtime kept --all > /dev/null
 	sed 's/persistent: true, keep: forever/policy: drop-oldest/' again.yaml > tap.yaml
 	want 1 "it is connected to thr" -- timeout -s KILL 30 mqtool run --runtime kept tap.yaml
+	test_case "one that somebody else made, and that stays, outlives the graph that took it"
+	mqtool remove --runtime kept > /dev/null
+	mqtool init --name kept --pool 4K:1024 > /dev/null
+	mqtool start --runtime kept --name src --block FileSource --param filename=in > /dev/null
+	mqtool start --runtime kept --name nul --block NullSink > /dev/null
+	mqtool connect --runtime kept --from src --to nul --persistent > /dev/null
+	mqtool stop --runtime kept --all > /dev/null
+	for i in 1 2; do
+		want 0 "src: done" "nul: done" -- timeout -s KILL 30 mqtool launch --runtime kept --restart on-failure \
+			'FileSource name=src filename=in ! NullSink name=nul'
+		same 1 "$(json '.connections | length' kept)" "connections after run $i"
+	done
 	mqtool remove --runtime kept > /dev/null
 	rm -f out
 }
