@@ -169,7 +169,8 @@ struct mqshm_connect_options {
 	uint64_t keep_ns;
 };
 
-/* The same with @options, NULL for the defaults. -EINVAL also a tap that does not drop. */
+/* The same with @options, NULL for the defaults. -EINVAL also a tap that does not drop;
+ * -EOPNOTSUPP an older module. */
 int mqshm_connect_with(struct mqshm_runtime *rt, const char *from, const char *to,
 		       const struct mqshm_connect_options *options, uint64_t *id); /* MT-Safe */
 
@@ -420,7 +421,7 @@ struct mqshm_port_spec {
  * @ports: array[@n_ports]
  * @out: the block; belongs to @c, end it with mqshm_block_remove()
  *
- * -EEXIST; -ENOSPC; -EINVAL.
+ * -EEXIST; -ENOSPC; -EINVAL; -EOPNOTSUPP an older module, of a client with @persistent.
  */
 int mqshm_block_create(struct mqshm_client *c, const char *name, const char *type,
 		       uint32_t class_, const struct mqshm_port_spec *ports,

@@ -61,7 +61,7 @@ static int ioc_info(struct mqshm_file *mf, union mqshm_args *args)
 	args->info.out_magic = MQSHM_MAGIC;
 	args->info.out_features = MQSHM_FEATURE_NATIVE | MQSHM_FEATURE_DIRECT_IO |
 				  MQSHM_FEATURE_MONITOR | MQSHM_FEATURE_BUS |
-				  MQSHM_FEATURE_HOLDERS;
+				  MQSHM_FEATURE_HOLDERS | MQSHM_FEATURE_PERSISTENT;
 	return 0;
 }
 

@@ -36,6 +36,7 @@ TEST_F(argument, info)
 	EXPECT_EQ(MQSHM_ABI_VERSION, a.out_version);
 	EXPECT_EQ(MQSHM_MAGIC, a.out_magic);
 	EXPECT_EQ(MQSHM_FEATURE_NATIVE, a.out_features & MQSHM_FEATURE_NATIVE);
+	EXPECT_EQ(MQSHM_FEATURE_PERSISTENT, a.out_features & MQSHM_FEATURE_PERSISTENT);
 	EXPECT_EQ(0ULL, a.out_features & 0xcccccccc00000000ULL);
 }
 

@@ -41,6 +41,8 @@ int fail_errno(const char *kind, const char *name, int error)
 		return fail(kind, name, "interrupted");
 	case -ESHUTDOWN:
 		return fail(kind, name, "its runtime was removed");
+	case -EOPNOTSUPP:
+		return fail(kind, name, "the module that is loaded is older than mqtool, and cannot do this");
 	case -EACCES:
 		return fail(kind, name, "no permission: the runtime's mode does not let you change it");
 	default:

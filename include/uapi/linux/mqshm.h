@@ -285,6 +285,7 @@ struct mqshm_info_args {
 #define MQSHM_FEATURE_MONITOR	(1ULL << 2)	/* MQSHM_IOC_MONITOR */
 #define MQSHM_FEATURE_BUS	(1ULL << 3)	/* MQSHM_IOC_BUS_* */
 #define MQSHM_FEATURE_HOLDERS	(1ULL << 4)	/* MQSHM_IOC_HOLDERS */
+#define MQSHM_FEATURE_PERSISTENT (1ULL << 5)	/* MQSHM_CONNECT_F_*, MQSHM_BLOCK_F_PERSISTENT */
 
 /**
  * struct mqshm_limits - bounds of a runtime; 0 on entry means the default
