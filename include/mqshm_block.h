@@ -224,6 +224,7 @@ int mqshm_instance_poll(struct mqshm_instance *in, struct pollfd *fds, size_t n_
  * @input_ns: time it waited for input
  * @space_ns: time it waited for space, or for a connection
  * @buffer_ns: time it waited for buffers
+ * @time_ns: time it waited for a time, or something outside
  * @copies: messages that it copied, as mqshm_buffer_make_writable() does while others hold
  *	them; modulo 2^32
  *
@@ -242,6 +243,7 @@ struct mqshm_instance_stats {
 	uint64_t input_ns;
 	uint64_t space_ns;
 	uint64_t buffer_ns;
+	uint64_t time_ns;
 	uint64_t copies;
 };
 void mqshm_instance_get_stats(const struct mqshm_instance *in,

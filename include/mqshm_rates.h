@@ -50,11 +50,13 @@ void mqshm_flow_block(const struct mqshm_snapshot *snap, uint64_t block, uint32_
  * @input_ns: for input
  * @space_ns: for space in the queues behind an output, or for a connection there
  * @buffer_ns: for buffers
+ * @time_ns: for a time, or something outside, as a file
  */
 struct mqshm_waits {
 	uint64_t input_ns;
 	uint64_t space_ns;
 	uint64_t buffer_ns;
+	uint64_t time_ns;
 };
 
 /* All 0 of a block that tells nothing. */
@@ -101,6 +103,7 @@ void mqshm_connection_rates(const struct mqshm_snapshot *before,
  * @input: part of the time, 0 to 1, that it waited for input
  * @space: the same for space, or a connection
  * @buffer: the same for buffers
+ * @time: the same for a time, or something outside
  * @state: MQSHM_CLIENT_*, as mqshm_block_state(); but one that is idle now and did some
  *	work since @before is running
  * @since_ns: since when, as there
@@ -113,6 +116,7 @@ struct mqshm_block_rates {
 	double input;
 	double space;
 	double buffer;
+	double time;
 	uint32_t state;
 	uint64_t since_ns;
 };

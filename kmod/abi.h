@@ -9,7 +9,7 @@
 #include <linux/build_bug.h>
 #include <linux/mqshm.h>
 
-static_assert(sizeof(struct mqshm_block_stats) == 80);
+static_assert(sizeof(struct mqshm_block_stats) == 88);
 static_assert(sizeof(struct mqshm_control) == 128);
 static_assert(sizeof(struct mqshm_ring_producer) == 128);
 static_assert(sizeof(struct mqshm_ring_consumer) == 256);
@@ -43,7 +43,7 @@ static_assert(sizeof(struct mqshm_record) == 8);
 static_assert(sizeof(struct mqshm_runtime_record) == 192);
 static_assert(sizeof(struct mqshm_pool_record) == 88);
 static_assert(sizeof(struct mqshm_client_record) == 160);
-static_assert(sizeof(struct mqshm_block_record) == 216);
+static_assert(sizeof(struct mqshm_block_record) == 224);
 static_assert(sizeof(struct mqshm_port_record) == 64);
 static_assert(sizeof(struct mqshm_connection_record) == 288);
 static_assert(sizeof(struct mqshm_departed_record) == 152);

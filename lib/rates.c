@@ -71,6 +71,7 @@ void mqshm_block_waits(const struct mqshm_snapshot *snap,
 
 	*out = (struct mqshm_waits){
 		.input_ns = s->input_ns, .space_ns = s->space_ns, .buffer_ns = s->buffer_ns,
+		.time_ns = s->time_ns,
 	};
 	if (s->waits == MQSHM_WAITS_INPUT)
 		out->input_ns += spent;
@@ -78,6 +79,8 @@ void mqshm_block_waits(const struct mqshm_snapshot *snap,
 		out->space_ns += spent;
 	else if (s->waits == MQSHM_WAITS_BUFFER)
 		out->buffer_ns += spent;
+	else if (s->waits == MQSHM_WAITS_TIME)
+		out->time_ns += spent;
 }
 
 uint32_t mqshm_block_state(const struct mqshm_snapshot *snap,
@@ -183,6 +186,7 @@ void mqshm_block_rates(const struct mqshm_snapshot *before, const struct mqshm_s
 		.input = part(was.input_ns, is.input_ns, time),
 		.space = part(was.space_ns, is.space_ns, time),
 		.buffer = part(was.buffer_ns, is.buffer_ns, time),
+		.time = part(was.time_ns, is.time_ns, time),
 	};
 	out->state = mqshm_block_state(now, block, &out->since_ns);
 	if (out->state == MQSHM_CLIENT_IDLE && calls) {

@@ -15,7 +15,7 @@
 #define ABI_LAYOUT_H
 
 #define ABI_LAYOUT \
-	STRUCT(mqshm_block_stats, 80) \
+	STRUCT(mqshm_block_stats, 88) \
 	FIELD(mqshm_block_stats, block, 0, 8) \
 	FIELD(mqshm_block_stats, work_count, 8, 8) \
 	FIELD(mqshm_block_stats, work_ns, 16, 8) \
@@ -27,6 +27,7 @@
 	FIELD(mqshm_block_stats, since_ns, 64, 8) \
 	FIELD(mqshm_block_stats, waits, 72, 4) \
 	FIELD(mqshm_block_stats, copies, 76, 4) \
+	FIELD(mqshm_block_stats, time_ns, 80, 8) \
 	STRUCT(mqshm_control, 128) \
 	FIELD(mqshm_control, intent, 0, 8) \
 	FIELD(mqshm_control, busy, 8, 4) \
@@ -314,7 +315,7 @@
 	FIELD(mqshm_client_record, sleeps, 80, 8) \
 	FIELD(mqshm_client_record, name, 88, 64) \
 	FIELD(mqshm_client_record, seen_ns, 152, 8) \
-	STRUCT(mqshm_block_record, 216) \
+	STRUCT(mqshm_block_record, 224) \
 	FIELD(mqshm_block_record, head, 0, 8) \
 	FIELD(mqshm_block_record, id, 8, 8) \
 	FIELD(mqshm_block_record, client, 16, 8) \
@@ -323,7 +324,7 @@
 	FIELD(mqshm_block_record, created_ns, 32, 8) \
 	FIELD(mqshm_block_record, name, 40, 64) \
 	FIELD(mqshm_block_record, type, 104, 32) \
-	FIELD(mqshm_block_record, stats, 136, 80) \
+	FIELD(mqshm_block_record, stats, 136, 88) \
 	STRUCT(mqshm_port_record, 64) \
 	FIELD(mqshm_port_record, head, 0, 8) \
 	FIELD(mqshm_port_record, block, 8, 8) \

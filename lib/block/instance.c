@@ -86,6 +86,7 @@ void mqshm_instance_get_stats(const struct mqshm_instance *in,
 	out->input_ns = look(&in->stats.input_ns);
 	out->space_ns = look(&in->stats.space_ns);
 	out->buffer_ns = look(&in->stats.buffer_ns);
+	out->time_ns = look(&in->stats.time_ns);
 	out->copies = __atomic_load_n(&in->stats.copies, __ATOMIC_RELAXED);
 	for (i = 0; i < in->n_inputs; i++) {
 		out->buffers_in += port_look(&in->inputs[i]->messages);

@@ -116,5 +116,7 @@ void mqshm_stats_wait_end(struct mqshm_instance *in)
 		PUT(in, space_ns, in->stats.space_ns + spent);
 	else if (in->stats.waits == MQSHM_WAITS_BUFFER)
 		PUT(in, buffer_ns, in->stats.buffer_ns + spent);
+	else
+		PUT(in, time_ns, in->stats.time_ns + spent);
 	PUT(in, waits, MQSHM_WAITS_NOT);
 }

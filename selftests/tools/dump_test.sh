@@ -209,6 +209,8 @@ ended $dumper
 send 50
 until_true has_bytes h.out 150000
 same 50 "$(copies)" "copies behind the tap"
+want 0 "Copied: 50 messages" -- mqtool stats h-Amplifier
+same 50 "$(mqtool stats | awk '$1 == "h-Amplifier" { print $NF }')" "copies in the table"
 head -c 50000 h.out > h1
 for part in 2 3; do
 	tail -c +$(((part - 1) * 50000 + 1)) h.out | head -c 50000 > h2

@@ -161,6 +161,10 @@ static void test_rates(void)
 	is("a wait that had begun before counts from the look before", 0.5, r.input);
 	is("time it waited for space", 0.25, r.space);
 	is("a wait that goes on counts up to now", 0.25, r.buffer);
+	is("it waited for no time", 0, r.time);
+	b.blocks[1].stats.time_ns = S;
+	mqshm_block_rates(&a.snap, &b.snap, &b.blocks[1], &r);
+	is("time it waited for a time", 0.5, r.time);
 	b.clients[1].state = MQSHM_CLIENT_IDLE;
 	mqshm_block_rates(&a.snap, &b.snap, &b.blocks[1], &r);
 	is("idle at the moment, but it worked", MQSHM_CLIENT_RUNNING, r.state);

@@ -76,7 +76,7 @@ test_text() {
 	same "end gen snk spl thr " "$(sed '/^From/,$d' text | awk '$1 ~ /^(end|gen|snk|spl|thr)$/ { printf "%s ", $1 }')" order
 	same "thr spl snk gen end " "$(mqtool top -b -n 1 -d 0.05 --sort name -r | awk '/^From/ { exit } $1 ~ /^(end|gen|snk|spl|thr)$/ { printf "%s ", $1 }')" reverse
 	test_case "top --json: an object a line; rates, and what is waited for"
-	until_true sample_has '.runtime.messages_per_s > 0 and (.blocks[] | select(.name == "thr") | .in.taken_per_s > 0 and .out.bytes_per_s > 0 and .work_per_s > 0 and .state == "running")'
+	until_true sample_has '.runtime.messages_per_s > 0 and (.blocks[] | select(.name == "thr") | .in.taken_per_s > 0 and .out.bytes_per_s > 0 and .work_per_s > 0 and .state == "running" and .time_wait > 0.1)'
 	until_true sample_has '[.blocks[] | select(.name == "snk") | .input_wait > 0, .stats.work_count > 0, .process == "many"] | all'
 	mqtool top --json -n 3 -d 0.05 > lines || wrong "status $?"
 	same '3 3' "$(jq -sc length lines) $(wc -l < lines)" "documents, lines"
@@ -98,7 +98,7 @@ test_stats() {
 	same "end gen snk spl thr " "$(mqtool stats | awk 'NR > 2 { print $1 }' | sort | tr '\n' ' ')" blocks
 	want 0 -- sh -c "mqtool stats | awk '\$1 == \"thr\" && \$2 > 0 { n++ } END { exit n != 1 }'"
 	test_case "stats BLOCK: in full, with its ports"
-	want 0 "spl (Splitter) in many, pid " "Work: " " calls, mean " ", p99 " "Waited: " " for input, " "in in 1 " "out1 out 1 " "out2 out 1 " \
+	want 0 "spl (Splitter) in many, pid " "Work: " " calls, mean " ", p99 " "Waited: " " for input, " " for a time or a file" "in in 1 " "out1 out 1 " "out2 out 1 " \
 		"snk (NullSink) in many, pid " -- sh -c 'mqtool stats spl snk | tr -s " "'
 	test_case "stats --json: what came in went out, on each port"
 	want 0 true -- sh -c 'mqtool stats --json spl | jq -e ".blocks[0] | .inputs[0].taken as \$n | .name == \"spl\" and \$n > 0 and .stats.work_count >= \$n and

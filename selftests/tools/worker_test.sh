@@ -79,29 +79,34 @@ wait $worker || wrong "status $?"
 same 4 "$(grep -c ': stopped;' words)" 'blocks that say that they were stopped'
 
 test_case 'a pipe and a command that are quiet do not hold up the blocks of their thread'
-mkfifo quiet command full one
-# opened to read and write, so that nothing waits; one pipe is full, and nobody empties it
-exec 3<> quiet 4<> full 5<> one
+mkfifo quiet command full one two unread
+# opened to read and write, so that nothing waits; one pipe is full, and nobody empties it; one that nobody opens to read
+exec 3<> quiet 4<> full 5<> one 6<> two
 head -c 65536 /dev/zero >&4
 echo one >&5
+echo two >&6
 rm -f out
 mqtool worker --block FileSource --name idle --param filename=quiet --block FileSink --name heard --param filename=heard \
 	--block Exec --name cmd --param command='cat command -' --block FileSource --name feed --param filename=one \
 	--block FileSink --name stuck --param filename=full --block FileSource --name src --param filename=in \
-	--param bytes=1000 --block FileSink --name snk --param filename=out > words 2>&1 &
+	--param bytes=1000 --block FileSink --name snk --param filename=out --block FileSource --name two --param filename=two \
+	--block FileSink --name unread --param filename=unread > words 2>&1 &
 worker=$!
-until_true there 7
-for ends in 'idle heard' 'feed stuck' 'src snk'; do
+until_true there 9
+for ends in 'idle heard' 'feed stuck' 'two unread' 'src snk'; do
 	mqtool connect --from "${ends% *}" --to "${ends#* }" > /dev/null || wrong "$ends: not connected"
 done
 until_true cmp -s in out
-until_true there 5
+until_true there 7
 rests 'calls and sleeps of its clients'
+same '["time","time"]' "$(numbers '[.blocks[] | select(.name == "unread" or .name == "stuck") | .stats.waits]')" 'what sinks wait for'
 echo loud >&3
 until_true grep -q loud heard
+read -r line < unread
+same two "$line" 'line from the pipe that nobody had opened'
 kill -TERM $worker
 wait $worker || wrong "status $?: $(cat words)"
-exec 3>&- 4>&- 5>&-
+exec 3>&- 4>&- 5>&- 6>&-
 
 test_case 'a name that is taken: nothing is left, and nothing has begun'
 echo precious > out

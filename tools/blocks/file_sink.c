@@ -4,18 +4,18 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "blocks.h"
 
-/* How soon it sees that somebody has opened its pipe. */
-#define LOOK_NS 100000000
-
 /**
  * struct file_sink - state of a FileSink
- * @fd: file, or a duplicate of stdout; -1 for a pipe that nobody reads yet
+ * @fd: file, or a duplicate of stdout
+ * @unread: a pipe that nobody had opened for reading when the block was made
  * @is_file: a regular file: writing it does not wait for anybody
  * @is_stdout: its O_NONBLOCK is shared with others, so it is not set
  * @made: the file was not there before
@@ -23,6 +23,7 @@
  */
 struct file_sink {
 	int fd;
+	bool unread;
 	bool is_file;
 	bool is_stdout;
 	bool made;
@@ -33,6 +34,18 @@ static int sink_fail(struct mqshm_instance *in, int error)
 {
 	return mqshm_instance_fail(in, error, "cannot write %s: %s",
 				   mqshm_instance_param(in, "filename"), strerror(-error));
+}
+
+/* A pipe that nobody reads lets in only who would read it, too; then both ends are there. */
+static int unread_open(const char *name, int flags)
+{
+	int both = open(name, O_RDWR | O_NONBLOCK | O_CLOEXEC), fd;
+
+	if (both < 0)
+		return -1;
+	fd = open(name, flags);
+	close(both);
+	return fd;
 }
 
 /* Nothing is cut off yet: the block may still fail to start. */
@@ -50,8 +63,9 @@ static int sink_open(struct mqshm_instance *in, struct file_sink *s)
 		s->made = s->fd >= 0;
 		if (s->fd < 0 && errno == EEXIST)
 			s->fd = open(name, flags);
-		if (s->fd < 0 && errno == ENXIO)
-			return 0;
+		s->unread = s->fd < 0 && errno == ENXIO;
+		if (s->unread)
+			s->fd = unread_open(name, flags);
 	}
 	if (s->fd < 0 || fstat(s->fd, &status))
 		return sink_fail(in, -errno);
@@ -77,23 +91,40 @@ static int sink_start(struct mqshm_instance *in)
 	return 0;
 }
 
-/* A pipe can be opened for writing only once somebody reads it; nothing tells when. */
-static int sink_reopen(struct mqshm_instance *in, struct file_sink *s)
+static bool has_reader(const struct file_sink *s)
 {
-	const char *name = mqshm_instance_param(in, "filename");
-	int error;
+	struct pollfd fd = { .fd = s->fd };
 
-	while (s->fd < 0) {
-		s->fd = open(name, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-		if (s->fd < 0 && errno != ENXIO && errno != EINTR)
-			return sink_fail(in, -errno);
-		if (s->fd < 0) {
-			error = block_sleep(in, mqshm_now_ns() + LOOK_NS);
-			if (error)
-				return error;
-		}
+	return poll(&fd, 1, 0) <= 0 || !(fd.revents & POLLERR);
+}
+
+/* Nobody has to wait to open the reading end, as this one is there; the system tells of it. */
+static int wait_for_reader(struct mqshm_instance *in, const struct file_sink *s, int opens)
+{
+	struct pollfd fd = { .fd = opens, .events = POLLIN };
+	char events[4096] __attribute__((aligned(8))), name[32];
+	int r = 0;
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", s->fd);
+	if (opens < 0 || inotify_add_watch(opens, name, IN_OPEN) < 0)
+		return sink_fail(in, -errno);
+	while (!has_reader(s) && r >= 0) {
+		r = mqshm_instance_poll(in, &fd, 1, NULL, 0, MQSHM_FOREVER);
+		while (read(opens, events, sizeof(events)) > 0)
+			;
 	}
-	return 0;
+	return r < 0 ? r : 0;
+}
+
+static int reader_await(struct mqshm_instance *in, struct file_sink *s)
+{
+	int opens = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), error;
+
+	error = wait_for_reader(in, s, opens);
+	if (opens >= 0)
+		close(opens);
+	s->unread = error;
+	return error;
 }
 
 static int wait_writable(struct mqshm_instance *in, const struct file_sink *s)
@@ -146,7 +177,7 @@ static enum mqshm_result sink_work(struct mqshm_instance *in)
 	if (error == -ENODATA)
 		return MQSHM_DONE;
 	if (!error) {
-		error = sink_reopen(in, s);
+		error = s->unread ? reader_await(in, s) : 0;
 		if (!error)
 			error = sink_write(in, s, mqshm_buffer_data(c, &buf), buf.length);
 		mqshm_buffer_release(c, &buf);

@@ -54,7 +54,7 @@ int block_sleep(struct mqshm_instance *in, uint64_t until_ns)
 	while (mqshm_now_ns() < until_ns) {
 		if (mqshm_instance_stop_requested(in))
 			return -ECANCELED;
-		r = mqshm_wait(mqshm_instance_client(in), NULL, 0, until_ns, NULL);
+		r = mqshm_instance_poll(in, NULL, 0, NULL, 0, until_ns);
 		if (r < 0 && r != -ETIMEDOUT && r != -EINTR)
 			return r;
 	}

@@ -188,22 +188,34 @@ static char *pid_text(uint32_t pid)
 	return pid ? number(pid) : text("-");
 }
 
+/* Messages that its blocks copied, to change what others hold too. */
+static uint64_t copies(const struct mqshm_snapshot *snap, const struct mqshm_client_record *c)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < snap->n_blocks; i++)
+		if (snap->blocks[i].client == c->id)
+			n += snap->blocks[i].stats.copies;
+	return n;
+}
+
 static void print_processes(const struct mqshm_snapshot *snap, bool wide)
 {
 	static const char *const titles[] = { "PID", "Name", "Blocks", "Status", "Held", "Ioctls",
-		"Sleeps", "User", "Up", "Client" };
-	static const size_t widths[] = { 9, 13, 12, 12, 8, 10, 10, 10, 10, 0 };
+		"Sleeps", "Copies", "User", "Up", "Client" };
+	static const size_t widths[] = { 9, 13, 12, 12, 8, 10, 10, 8, 10, 10, 0 };
 	struct table t;
 
-	table_start(&t, titles, widths, 4, 10, wide);
+	table_start(&t, titles, widths, 4, 11, wide);
 	for (size_t i = 0; i < snap->n_clients; i++) {
 		const struct mqshm_client_record *c = &snap->clients[i];
 		char *cells[] = { pid_text(c->pid), show_name(c->name), block_names(snap, c),
 			state_text(snap, c),
 			number(c->held_refs), number(c->ioctls), number(c->sleeps),
-			show_user(c->uid), age(snap->now_ns, c->joined_ns), number(c->id) };
+			number(copies(snap, c)), show_user(c->uid),
+			age(snap->now_ns, c->joined_ns), number(c->id) };
 
-		table_row(&t, cells, 10);
+		table_row(&t, cells, 11);
 	}
 	table_print(&t, "Processes");
 }

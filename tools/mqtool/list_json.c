@@ -157,6 +157,7 @@ static struct json_object *stats_json(const struct mqshm_block_stats *s)
 	json_add(o, "input_wait_ns", s->input_ns);
 	json_add(o, "space_wait_ns", s->space_ns);
 	json_add(o, "buffer_wait_ns", s->buffer_ns);
+	json_add(o, "time_wait_ns", s->time_ns);
 	json_add_text(o, "waits", waits_name(s->waits));
 	json_add(o, "waits_since_ns", s->waits ? s->since_ns : 0);
 	json_add(o, "copies", s->copies);

@@ -66,9 +66,9 @@ static char *told(const struct mqshm_block_record *block, char *shown)
 static void print_all(const struct mqshm_snapshot *snap)
 {
 	static const char *const titles[] = { "Block", "Work", "Mean", "p99", "Last", "Input wait",
-		"Space wait", "Buffer wait", "In", "Bytes", "Out", "Bytes", "Dropped" };
-	static const size_t widths[] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
-	struct table t = { .columns = 13, .title = titles, .width = widths };
+		"Space wait", "Buffer wait", "Time wait", "In", "Bytes", "Out", "Bytes", "Dropped", "Copies" };
+	static const size_t widths[15] = { 0 };
+	struct table t = { .columns = 15, .title = titles, .width = widths };
 
 	for (size_t i = 0; i < snap->n_blocks; i++) {
 		const struct mqshm_block_record *b = &snap->blocks[i];
@@ -83,8 +83,10 @@ static void print_all(const struct mqshm_snapshot *snap)
 			  told(b, show_duration(b->stats.p99_work_ns)),
 			  told(b, show_duration(b->stats.last_work_ns)),
 			  told(b, show_duration(waits.input_ns)), told(b, show_duration(waits.space_ns)),
-			  told(b, show_duration(waits.buffer_ns)), number(in.taken), show_bytes(in.bytes),
-			  number(out.messages), show_bytes(out.bytes), number(in.dropped) });
+			  told(b, show_duration(waits.buffer_ns)), told(b, show_duration(waits.time_ns)),
+			  number(in.taken), show_bytes(in.bytes),
+			  number(out.messages), show_bytes(out.bytes), number(in.dropped),
+			  told(b, number(b->stats.copies)) });
 	}
 	table_print(&t, "Blocks");
 }
@@ -137,7 +139,7 @@ static void print_name(const struct mqshm_snapshot *snap, const struct mqshm_blo
 static void print_block(const struct mqshm_snapshot *snap, const struct mqshm_block_record *b)
 {
 	struct mqshm_waits waits;
-	char *mean, *p99, *last, *input, *space, *buffer;
+	char *mean, *p99, *last, *input, *space, *buffer, *time;
 
 	print_name(snap, b);
 	if (b->stats.block) {
@@ -148,15 +150,20 @@ static void print_block(const struct mqshm_snapshot *snap, const struct mqshm_bl
 		input = show_duration(waits.input_ns);
 		space = show_duration(waits.space_ns);
 		buffer = show_duration(waits.buffer_ns);
+		time = show_duration(waits.time_ns);
 		printf("Work: %llu calls, mean %s, p99 %s, last %s\n",
 		       (unsigned long long)b->stats.work_count, mean, p99, last);
-		printf("Waited: %s for input, %s for space, %s for buffers\n", input, space, buffer);
+		printf("Waited: %s for input, %s for space, %s for buffers, %s for a time or a file\n",
+		       input, space, buffer, time);
+		if (b->stats.copies)
+			printf("Copied: %u messages, to change what others hold too\n", b->stats.copies);
 		free(mean);
 		free(p99);
 		free(last);
 		free(input);
 		free(space);
 		free(buffer);
+		free(time);
 	} else {
 		puts("Work: its process does not tell");
 	}

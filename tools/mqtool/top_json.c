@@ -68,6 +68,7 @@ static struct json_object *block_json(const struct sample *s, const struct mqshm
 	json_add_real(o, "input_wait", r.input);
 	json_add_real(o, "space_wait", r.space);
 	json_add_real(o, "buffer_wait", r.buffer);
+	json_add_real(o, "time_wait", r.time);
 	return o;
 }
 

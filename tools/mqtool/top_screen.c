@@ -182,7 +182,7 @@ static void put_help(void)
 		"p99            99 of 100 calls took no longer, of all so far",
 		"Drops/s        messages lost on the way to it, as its connections' policies say",
 		"Waits for      part of the time that it waited for input, for space behind an",
-		"               output, for buffers; or for a time, or itself: by calls of its own",
+		"               output, for buffers, for a time or a file; ?: for what nobody counts",
 		"State          Running if it worked in that time, Idle if it only waited",
 		"",
 		"Red            stalled: no library call for 5 s; or dead; or its producer died",

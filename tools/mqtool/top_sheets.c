@@ -73,33 +73,34 @@ static char *show_state(const struct sample *s, const struct mqshm_block_record 
 	return all;
 }
 
-/* "input 98%", what it waits for most first; "itself" if it sleeps by calls of its own. */
+/* "input 98%", what it waits for most first; "?" if it sleeps by calls that nobody counts. */
 static char *show_waits(const struct sample *s, const struct mqshm_block_record *block,
 			const struct mqshm_block_rates *r)
 {
 	const struct { const char *word; double part; } waits[] = {
 		{ "input", r->input }, { "space", r->space }, { "buffer", r->buffer },
+		{ "time", r->time },
 	};
-	bool shown[3] = { false };
+	const size_t kinds = sizeof(waits) / sizeof(*waits);
+	bool shown[sizeof(waits) / sizeof(*waits)] = { false };
 	bool is_idle = mqshm_block_state(s->now, block, NULL) == MQSHM_CLIENT_IDLE;
 	char *list = text("%s", "");
 
-	for (size_t n = 0; n < 3; n++) {
-		size_t most = 3;
+	for (size_t n = 0; n < kinds; n++) {
+		size_t most = kinds;
 
-		for (size_t i = 0; i < 3; i++)
+		for (size_t i = 0; i < kinds; i++)
 			if (!shown[i] && waits[i].part >= 0.005 &&
-			    (most == 3 || waits[i].part > waits[most].part))
+			    (most == kinds || waits[i].part > waits[most].part))
 				most = i;
-		if (most == 3)
+		if (most == kinds)
 			break;
 		shown[most] = true;
 		list = append(list, ", ", text("%s %.0f%%", waits[most].word, 100 * waits[most].part));
 	}
 	if (*list)
 		return list;
-	return append(list, "", text("%s", block->stats.waits == MQSHM_WAITS_TIME ? "time" :
-				     is_idle ? "itself" : "-"));
+	return append(list, "", text("%s", is_idle ? "?" : "-"));
 }
 
 static enum look block_look(const struct mqshm_flow *in, const struct mqshm_block_rates *r)

@@ -89,7 +89,7 @@
 #define MQSHM_WAITS_INPUT	1
 #define MQSHM_WAITS_SPACE	2	/* in the queues behind an output, or a connection there */
 #define MQSHM_WAITS_BUFFER	3
-#define MQSHM_WAITS_TIME	4	/* or something else of its own */
+#define MQSHM_WAITS_TIME	4	/* for a time, or something outside, as a file */
 
 /**
  * struct mqshm_block_stats - what a block did, as its client tells
@@ -104,6 +104,7 @@
  * @since_ns: when it began to wait, if @waits says for what
  * @waits: MQSHM_WAITS_*
  * @copies: messages that it copied, to change what others hold too, so far; modulo 2^32
+ * @time_ns: time it waited for a time, or something outside
  */
 struct mqshm_block_stats {
 	__u64 block;
@@ -117,6 +118,7 @@ struct mqshm_block_stats {
 	__u64 since_ns;
 	__u32 waits;
 	__u32 copies;
+	__u64 time_ns;
 };
 
 /**
