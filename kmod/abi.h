@@ -45,7 +45,7 @@ static_assert(sizeof(struct mqshm_pool_record) == 88);
 static_assert(sizeof(struct mqshm_client_record) == 160);
 static_assert(sizeof(struct mqshm_block_record) == 224);
 static_assert(sizeof(struct mqshm_port_record) == 64);
-static_assert(sizeof(struct mqshm_connection_record) == 288);
+static_assert(sizeof(struct mqshm_connection_record) == 296);
 static_assert(sizeof(struct mqshm_departed_record) == 152);
 static_assert(sizeof(struct mqshm_holders_args) == 80);
 static_assert(sizeof(struct mqshm_holder_record) == 64);

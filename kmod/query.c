@@ -251,6 +251,7 @@ static void query_conn(struct query *q, const struct mqshm_conn *conn)
 	r->bytes = READ_ONCE(mqshm_ring_producer(conn)->bytes);
 	r->created_ns = conn->created_ns;
 	r->dropped = READ_ONCE(mqshm_ring_producer(conn)->dropped) + conn->expired;
+	r->expired = conn->expired;
 	if (conn->keep_until_ns != U64_MAX)
 		r->keep_until_ns = conn->keep_until_ns;
 	mqshm_conn_describe(&conn->end[MQSHM_DIR_OUT], r->from, sizeof(r->from));

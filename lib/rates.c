@@ -13,10 +13,13 @@ static uint64_t gain(uint64_t before, uint64_t now)
 
 /* -- so far ------------------------------------------------------------------------- */
 
-/* What is not in it any more; the producer of a ring that drops the oldest takes some out. */
+/*
+ * What is not in it any more; the producer of a ring that drops the oldest takes some out, and
+ * the kernel what was kept for too long.
+ */
 static uint64_t taken(const struct mqshm_connection_record *c)
 {
-	uint64_t lost = c->flags & MQSHM_RING_DROP_OLDEST ? c->dropped : 0;
+	uint64_t lost = c->flags & MQSHM_RING_DROP_OLDEST ? c->dropped : c->expired;
 
 	return gain(lost, gain(c->queued, c->messages));
 }

@@ -333,7 +333,7 @@
 	FIELD(mqshm_port_record, depth, 24, 4) \
 	FIELD(mqshm_port_record, ended, 28, 4) \
 	FIELD(mqshm_port_record, name, 32, 32) \
-	STRUCT(mqshm_connection_record, 288) \
+	STRUCT(mqshm_connection_record, 296) \
 	FIELD(mqshm_connection_record, head, 0, 8) \
 	FIELD(mqshm_connection_record, id, 8, 8) \
 	FIELD(mqshm_connection_record, from_block, 16, 8) \
@@ -351,6 +351,7 @@
 	FIELD(mqshm_connection_record, keep_until_ns, 88, 8) \
 	FIELD(mqshm_connection_record, from, 96, 96) \
 	FIELD(mqshm_connection_record, to, 192, 96) \
+	FIELD(mqshm_connection_record, expired, 288, 8) \
 	STRUCT(mqshm_departed_record, 152) \
 	FIELD(mqshm_departed_record, head, 0, 8) \
 	FIELD(mqshm_departed_record, id, 8, 8) \

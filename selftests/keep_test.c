@@ -571,6 +571,7 @@ TEST_F(keep, nothing_is_kept_behind_the_deadline)
 	EXPECT_EQ(0, t.queued);
 	r = look(self->fd, self->id);
 	EXPECT_EQ(4, r.dropped);
+	EXPECT_EQ(4, r.expired);
 	EXPECT_EQ(0, r.keep_until_ns);
 	self->seen = self->sent;
 	ASSERT_EQ(0, open_sink(&self->sink));

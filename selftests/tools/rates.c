@@ -97,6 +97,9 @@ static void test_flow(void)
 	s.connections[1].flags = MQSHM_RING_DROP_NEWEST;
 	mqshm_flow_port(&s.snap, 33, &flow);
 	is("what never got into a queue was not taken out of it", 44, flow.taken);
+	s.connections[1].expired = 20;
+	mqshm_flow_port(&s.snap, 33, &flow);
+	is("nor was what had been kept for too long", 24, flow.taken);
 }
 
 static void test_state(void)

@@ -243,6 +243,7 @@ static struct json_object *connection_json(const struct mqshm_snapshot *snap,
 	json_add(o, "created_ns", c->created_ns);
 	json_add_text(o, "policy", policy_name(ring_policy(c->flags)));
 	json_add(o, "dropped", c->dropped);
+	json_add(o, "expired", c->expired);
 	json_add_flag(o, "persistent", c->flags & MQSHM_RING_PERSISTENT);
 	json_add_flag(o, "keep", c->flags & MQSHM_RING_KEEP);
 	json_add_flag(o, "tap", c->flags & MQSHM_RING_TAP);

@@ -1361,6 +1361,7 @@ struct mqshm_port_record {
  *	there is no deadline
  * @from: "block:port" of the output, also when that is not there
  * @to: "block:port" of the input, likewise
+ * @expired: of @dropped, those that were kept for too long
  */
 struct mqshm_connection_record {
 	struct mqshm_record head;
@@ -1380,6 +1381,7 @@ struct mqshm_connection_record {
 	__u64 keep_until_ns;
 	char from[MQSHM_BLOCK_NAME_LEN + MQSHM_PORT_NAME_LEN];
 	char to[MQSHM_BLOCK_NAME_LEN + MQSHM_PORT_NAME_LEN];
+	__u64 expired;
 };
 
 #define MQSHM_DEPARTED_EXIT	0	/* its memory ended: exit, kill or exec */
