@@ -473,7 +473,7 @@ int mqshm_buffer_alloc_from(struct mqshm_client *c, const char *pool,
 /* Payload; valid while the reference is held. NULL if @buf is none. */
 void *mqshm_buffer_data(struct mqshm_client *c, const struct mqshm_buffer *buf); /* MT-Unsafe race:client */
 size_t mqshm_buffer_capacity(struct mqshm_client *c, const struct mqshm_buffer *buf); /* MT-Unsafe race:client */
-/* Number of this allocation, never used again. */
+/* Number of this allocation, not used again before its buffer was allocated 2^32 times; below 2^52. */
 uint64_t mqshm_buffer_id(struct mqshm_client *c, const struct mqshm_buffer *buf); /* MT-Unsafe race:client */
 uint64_t mqshm_buffer_alloc_ns(struct mqshm_client *c, const struct mqshm_buffer *buf); /* MT-Unsafe race:client */
 uint64_t mqshm_buffer_data_ns(struct mqshm_client *c, const struct mqshm_buffer *buf); /* MT-Unsafe race:client */

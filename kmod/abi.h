@@ -14,7 +14,7 @@ static_assert(sizeof(struct mqshm_control) == 128);
 static_assert(sizeof(struct mqshm_ring_producer) == 128);
 static_assert(sizeof(struct mqshm_ring_consumer) == 256);
 static_assert(sizeof(struct mqshm_status) == 2304);
-static_assert(sizeof(struct mqshm_meta) == 24);
+static_assert(sizeof(struct mqshm_meta) == 16);
 static_assert(sizeof(struct mqshm_info_args) == 24);
 static_assert(sizeof(struct mqshm_limits) == 24);
 static_assert(sizeof(struct mqshm_runtime_create_args) == 88);

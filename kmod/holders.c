@@ -45,13 +45,18 @@ static bool holders_go_on(struct holders *h)
 	return true;
 }
 
-/* A word of a buffer's metadata, which its holders write. */
-static u64 meta_word(const struct mqshm_pool *pool, u32 buffer, size_t offset)
+/* What its holders wrote of a buffer. */
+static void holders_add_meta(struct mqshm_holder_record *record, const struct mqshm_pool *pool)
 {
-	u32 i = array_index_nospec(buffer - pool->first, pool->count);
-	const u64 *word = mqshm_region_at(pool->meta, i * sizeof(struct mqshm_meta) + offset);
+	u32 i = array_index_nospec(record->buffer - pool->first, pool->count);
+	const struct mqshm_meta *meta;
+	const u32 *serial;
 
-	return READ_ONCE(*word);
+	meta = mqshm_region_at(pool->meta, i * sizeof(*meta));
+	serial = mqshm_region_at(pool->meta, MQSHM_META_SERIAL(pool->count) + i * sizeof(*serial));
+	record->alloc_ns = READ_ONCE(meta->alloc_ns);
+	record->data_ns = READ_ONCE(meta->data_ns);
+	record->serial = READ_ONCE(*serial);
 }
 
 /* @buffer may be anything: a client wrote it. */
@@ -65,9 +70,7 @@ static void holders_add(struct holders *h, struct mqshm_runtime *rt,
 	record.head.kind = MQSHM_RECORD_HOLDER;
 	record.head.bytes = sizeof(record);
 	record.pool = pool->index;
-	record.alloc_ns = meta_word(pool, record.buffer, offsetof(struct mqshm_meta, alloc_ns));
-	record.data_ns = meta_word(pool, record.buffer, offsetof(struct mqshm_meta, data_ns));
-	record.serial = meta_word(pool, record.buffer, offsetof(struct mqshm_meta, serial));
+	holders_add_meta(&record, pool);
 	h->records[h->n++] = record;
 }
 

@@ -38,7 +38,7 @@ static int lease_one_locked(struct mqshm_client *c, struct mqshm_pool *pool,
 	lockdep_assert_held(&pool->lock);
 	if (pool->n_free <= pool->n_promised - c->waiters[pool->index].promised)
 		return -EAGAIN;
-	i = pool->free[pool->n_free - 1];
+	i = mqshm_pool_lowest_locked(pool);
 	buffer = pool->first + i;
 	hold = mqshm_client_hold(c, buffer);
 	if (!hold) {

@@ -25,7 +25,6 @@ void mqshm_pool_free(struct mqshm_pool *pool)
 	mqshm_region_put(pool->w);
 	kvfree(pool->quarantined);
 	kvfree(pool->in_depot);
-	kvfree(pool->free);
 	if (pool->user) {
 		mqshm_user_uncharge_bytes(pool->user, pool->bytes);
 		mqshm_user_put(pool->user);
@@ -92,7 +91,7 @@ void mqshm_batch_put(struct mqshm_batch *batch)
 			mqshm_runtime_taint(pool->rt);
 			continue;
 		}
-		WRITE_ONCE(pool->free[pool->n_free], i);
+		pool->lowest = min_t(u32, pool->lowest, i / BITS_PER_LONG);
 		WRITE_ONCE(pool->n_free, pool->n_free + 1);
 	}
 	mqshm_pool_promise_locked(pool, batch->wakes);
@@ -166,21 +165,27 @@ void mqshm_pool_reset(struct mqshm_pool *pool)
 	for (i = 0; i < pool->count; i++) {
 		w = mqshm_pool_w(pool, pool->first + i);
 		atomic64_set(w, (atomic64_read(w) & ~MQSHM_W_COUNT_MASK) | 1);
-		pool->free[i] = pool->count - 1 - i;
 	}
-	bitmap_fill(pool->in_depot, pool->count);
+	bitmap_set(pool->in_depot, 0, pool->count);
 	bitmap_zero(pool->quarantined, pool->count);
 	pool->n_quarantined = 0;
+	pool->lowest = 0;
 	WRITE_ONCE(pool->n_free, pool->count);
 	spin_unlock(&pool->lock);
 }
 
+/* Memory beside the payload: pages of both tables, and two bitmaps. */
+static u64 pool_table_bytes(u32 count)
+{
+	return PAGE_ALIGN((u64)count * sizeof(u64)) + PAGE_ALIGN(MQSHM_META_BYTES(count)) +
+	       2 * BITS_TO_LONGS(count) * sizeof(long);
+}
+
 static int pool_alloc_tables(struct mqshm_pool *pool)
 {
-	pool->free = kvmalloc_array(pool->count, sizeof(u32), GFP_KERNEL_ACCOUNT);
 	pool->in_depot = kvcalloc(BITS_TO_LONGS(pool->count), sizeof(long), GFP_KERNEL_ACCOUNT);
 	pool->quarantined = kvcalloc(BITS_TO_LONGS(pool->count), sizeof(long), GFP_KERNEL_ACCOUNT);
-	if (!pool->free || !pool->in_depot || !pool->quarantined)
+	if (!pool->in_depot || !pool->quarantined)
 		return -ENOMEM;
 
 	pool->w = mqshm_region_new((size_t)pool->count * sizeof(u64), false);
@@ -190,8 +195,7 @@ static int pool_alloc_tables(struct mqshm_pool *pool)
 		pool->w = NULL;
 		return ret;
 	}
-	pool->meta = mqshm_region_new((size_t)pool->count * sizeof(struct mqshm_meta),
-				      false);
+	pool->meta = mqshm_region_new(MQSHM_META_BYTES(pool->count), false);
 	if (IS_ERR(pool->meta)) {
 		int ret = PTR_ERR(pool->meta);
 
@@ -230,11 +234,10 @@ static struct mqshm_pool *pool_new(struct mqshm_runtime *rt,
 		pool->user = NULL;
 		goto err_free;
 	}
-	ret = mqshm_user_charge_bytes(pool->user, (u64)pool->count *
-				      (sizeof(u64) + sizeof(struct mqshm_meta)));
+	ret = mqshm_user_charge_bytes(pool->user, pool_table_bytes(pool->count));
 	if (ret)
 		goto err_free;
-	pool->bytes = (u64)pool->count * (sizeof(u64) + sizeof(struct mqshm_meta));
+	pool->bytes = pool_table_bytes(pool->count);
 	ret = pool_alloc_tables(pool);
 	if (ret)
 		goto err_free;

@@ -3,6 +3,7 @@
 #define MQSHM_POOL_H
 
 #include <linux/atomic.h>
+#include <linux/bitops.h>
 #include <linux/list.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
@@ -28,12 +29,12 @@ struct mqshm_user;
  * @user: who is charged for the tables
  * @bytes: that are charged for the tables
  * @w: W table, written by clients, hostile
- * @meta: metadata, written by clients, only shown
+ * @meta: metadata and serials, written by clients, only shown
  * @payload: never looked at
  * @lock: the depot: all that follows
- * @free: stack of buffers, relative to @first
- * @n_free: height of the stack; read without the lock as a hint
- * @in_depot: bitmap; each buffer is at most once in @free
+ * @in_depot: bitmap of those that are free, relative to @first
+ * @n_free: bits set in it; read without the lock as a hint
+ * @lowest: word of @in_depot below which no bit is set
  * @quarantined: bitmap of buffers whose count was damaged; they never get there
  * @n_quarantined: bits set in it
  * @waiters: clients that wait for a buffer, first come first
@@ -58,9 +59,9 @@ struct mqshm_pool {
 	struct mqshm_payload *payload;
 
 	spinlock_t lock;
-	u32 *free;
-	u32 n_free;
 	unsigned long *in_depot;
+	u32 n_free;
+	u32 lowest;
 	unsigned long *quarantined;
 	u32 n_quarantined;
 	struct list_head waiters;
@@ -101,5 +102,18 @@ bool mqshm_pool_sub(struct mqshm_pool *pool, u32 buffer, u32 n,
 		    struct mqshm_batch *batch);
 void mqshm_pool_promise_locked(struct mqshm_pool *pool, struct mqshm_wakes *wakes);
 void mqshm_pool_reset(struct mqshm_pool *pool);
+
+/*
+ * The lowest of the free buffers, of which there is one, relative to the first: what was
+ * used before is used again, and few pages are touched. However many a call leases, it
+ * passes over the bits once at most.
+ */
+static inline u32 mqshm_pool_lowest_locked(struct mqshm_pool *pool)
+{
+	lockdep_assert_held(&pool->lock);
+	while (!pool->in_depot[pool->lowest])
+		pool->lowest++;
+	return pool->lowest * BITS_PER_LONG + __ffs(pool->in_depot[pool->lowest]);
+}
 
 #endif /* MQSHM_POOL_H */

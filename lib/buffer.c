@@ -72,7 +72,7 @@ static inline void spare_take(struct mqshm_client *c, struct pool *p, uint32_t l
 	/* words that the kernel may be showing to somebody meanwhile */
 	__atomic_store_n(&meta->alloc_ns, now, __ATOMIC_RELAXED);
 	__atomic_store_n(&meta->data_ns, now, __ATOMIC_RELAXED);
-	proto_bump(meta->serial, 1);
+	proto_bump(*pool_serial(p, b), 1);
 	proto_bump(c->control->allocated, 1);
 	out->number = b;
 	out->length = length;
@@ -321,7 +321,7 @@ uint64_t mqshm_buffer_id(struct mqshm_client *c, const struct mqshm_buffer *buf)
 {
 	const struct pool *p = pool_of(c, buf);
 
-	return p ? (uint64_t)pool_meta(p, buf->number)->serial << 20 | buf->number : 0;
+	return p ? (uint64_t)*pool_serial(p, buf->number) << 20 | buf->number : 0;
 }
 
 uint64_t mqshm_buffer_alloc_ns(struct mqshm_client *c, const struct mqshm_buffer *buf)

@@ -85,18 +85,19 @@ static int pool_map(struct mqshm_client *c, struct pool *p)
 
 	r = pool_map_region(c, p, MQSHM_MMAP_W, sizeof(*p->w) * p->buffers, true, &w);
 	if (!r)
-		r = pool_map_region(c, p, MQSHM_MMAP_META, sizeof(*p->meta) * p->buffers,
+		r = pool_map_region(c, p, MQSHM_MMAP_META, MQSHM_META_BYTES(p->buffers),
 				    true, &meta);
 	if (!r)
 		r = pool_map_region(c, p, MQSHM_MMAP_PAYLOAD,
 				    (size_t)p->stride * p->buffers, !c->read_only, &payload);
 	if (r) {
-		mqshm_sys_unmap(meta, sizeof(*p->meta) * p->buffers);
+		mqshm_sys_unmap(meta, MQSHM_META_BYTES(p->buffers));
 		mqshm_sys_unmap(w, sizeof(*p->w) * p->buffers);
 		return r;
 	}
 	p->w = w;
 	p->meta = meta;
+	p->serial = (uint32_t *)((char *)meta + MQSHM_META_SERIAL(p->buffers));
 	p->payload = payload;
 	return 0;
 }
@@ -117,7 +118,7 @@ void mqshm_pool_unmap(struct pool *p)
 	if (!p->w)
 		return;
 	mqshm_sys_unmap(p->payload, (size_t)p->stride * p->buffers);
-	mqshm_sys_unmap(p->meta, sizeof(*p->meta) * p->buffers);
+	mqshm_sys_unmap(p->meta, MQSHM_META_BYTES(p->buffers));
 	mqshm_sys_unmap(p->w, sizeof(*p->w) * p->buffers);
 	p->w = NULL;
 }

@@ -16,7 +16,8 @@ struct mqshm_client;
  * @buffer_bytes: capacity of each
  * @stride: their distance in @payload
  * @w: W words; NULL until mapped
- * @meta: metadata
+ * @meta: metadata, and behind it @serial
+ * @serial: how often each was allocated
  * @payload: payload
  * @index: of the pool
  * @spare: buffers in the magazine
@@ -32,6 +33,7 @@ struct pool {
 	uint32_t stride;
 	uint64_t *w;
 	struct mqshm_meta *meta;
+	uint32_t *serial;
 	char *payload;
 	uint32_t index;
 	uint32_t spare;
@@ -86,6 +88,11 @@ static inline uint64_t *pool_w(const struct pool *p, uint32_t b)
 static inline struct mqshm_meta *pool_meta(const struct pool *p, uint32_t b)
 {
 	return &p->meta[b - p->first];
+}
+
+static inline uint32_t *pool_serial(const struct pool *p, uint32_t b)
+{
+	return &p->serial[b - p->first];
 }
 
 static inline void *pool_payload(const struct pool *p, uint32_t b)

@@ -53,10 +53,9 @@
 	FIELD(mqshm_status, wanted, 64, 128) \
 	FIELD(mqshm_status, reserved1, 192, 64) \
 	FIELD(mqshm_status, gen, 256, 2048) \
-	STRUCT(mqshm_meta, 24) \
+	STRUCT(mqshm_meta, 16) \
 	FIELD(mqshm_meta, alloc_ns, 0, 8) \
 	FIELD(mqshm_meta, data_ns, 8, 8) \
-	FIELD(mqshm_meta, serial, 16, 8) \
 	STRUCT(mqshm_info_args, 24) \
 	FIELD(mqshm_info_args, size, 0, 4) \
 	FIELD(mqshm_info_args, out_version, 4, 4) \

@@ -415,15 +415,19 @@ TEST_F(wild, hold_rows)
 TEST_F(wild, times)
 {
 	struct mqshm_meta *meta = region_map(self->pair.out.fd, MQSHM_MMAP_META, 0,
-					     RAW_BUFFERS * sizeof(*meta), PROT_READ | PROT_WRITE);
+					     MQSHM_META_BYTES(RAW_BUFFERS), PROT_READ | PROT_WRITE);
+	__u32 *serials;
 
 	ASSERT_NE(NULL, meta);
-	for (int i = 0; i < RAW_BUFFERS; i++)
-		meta[i] = (struct mqshm_meta){ POISON64, POISON64 + 1, POISON64 + 2 };
+	serials = (__u32 *)((char *)meta + MQSHM_META_SERIAL(RAW_BUFFERS));
+	for (int i = 0; i < RAW_BUFFERS; i++) {
+		meta[i] = (struct mqshm_meta){ POISON64, POISON64 + 1 };
+		serials[i] = POISON32 + 2;
+	}
 	ASSERT_LE(1, look(self, MQSHM_HOLDERS_CLIENTS));
 	EXPECT_EQ(POISON64, self->r[0].alloc_ns) TH_LOG("shown as it was written");
 	EXPECT_EQ(POISON64 + 1, self->r[0].data_ns);
-	EXPECT_EQ(POISON64 + 2, self->r[0].serial);
+	EXPECT_EQ(POISON32 + 2, self->r[0].serial);
 }
 
 TEST_F(wild, slots_and_cursors)

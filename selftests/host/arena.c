@@ -472,6 +472,21 @@ long host_allocations(void)
 	return arena.n_objects + arena.n_runs;
 }
 
+size_t host_allocated_bytes(void)
+{
+	size_t bytes = 0;
+	struct object *o;
+	unsigned long i;
+
+	rcu_barrier();
+	for (o = arena.live; o; o = o->after)
+		bytes += o->bytes;
+	for (i = arena.pages[0].run; i < arena.end; i++)
+		if (arena.pages[i].kind == PAGE_RUN || arena.pages[i].kind == PAGE_LARGE)
+			bytes += (size_t)arena.pages[i].run << PAGE_SHIFT;
+	return bytes;
+}
+
 unsigned int host_arena_report(void)
 {
 	struct object *o;

@@ -11,7 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 
 H := selftests/host
 VARIANTS ?= plain asan
-TESTS := host_bus host_cells host_death host_drain host_fail host_flow host_graph host_keep host_kill host_last host_lease host_race host_see host_settle host_signal host_step host_storm host_wake host_worker
+TESTS := host_bus host_cells host_death host_drain host_fail host_flow host_graph host_keep host_kill host_last host_lease host_memory host_race host_see host_settle host_signal host_step host_storm host_wake host_worker
 OUT ?= build/host
 # other copies of the product's code, as for a mutation
 KMOD ?= kmod

@@ -141,16 +141,18 @@ static void tally_ring(struct tally *t, struct mqshm_conn *conn)
 	}
 }
 
-/* Each free buffer stands once in the stack, and has its bit. */
+/* Each free buffer has its bit, at the hint or behind it. */
 static void check_depot(struct tally *t, struct mqshm_pool *pool)
 {
 	u32 i, n = 0;
 
-	for (i = 0; i < pool->n_free; i++)
-		if (pool->free[i] >= pool->count || !test_bit(pool->free[i], pool->in_depot))
-			fault(t, "pool %s: entry %u of the depot is wrong", pool->name, i);
-	for (i = 0; i < pool->count; i++)
-		n += test_bit(i, pool->in_depot);
+	for (i = 0; i < BITS_TO_LONGS(pool->count) * BITS_PER_LONG; i++) {
+		if (!test_bit(i, pool->in_depot))
+			continue;
+		if (i >= pool->count || i / BITS_PER_LONG < pool->lowest)
+			fault(t, "pool %s: bit %u of the depot is wrong", pool->name, i);
+		n++;
+	}
 	if (n != pool->n_free)
 		fault(t, "pool %s: %u free buffers, but %u bits", pool->name, pool->n_free, n);
 	if (pool->n_quarantined)

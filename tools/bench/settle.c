@@ -26,7 +26,7 @@
 /* Of a buffer, what is mapped of it: payload, metadata, count, and hold. */
 #define MAPPED_BYTES	(POOL_BYTES + TOUCHED_BYTES)
 /* What a holder of it, or the kernel for him, has touched: all but the payload. */
-#define TOUCHED_BYTES	(sizeof(struct mqshm_meta) + sizeof(uint64_t) + sizeof(uint16_t))
+#define TOUCHED_BYTES	(MQSHM_META_BYTES(1) + sizeof(uint64_t) + sizeof(uint16_t))
 
 static void await_kill(int ready)
 {

@@ -225,16 +225,19 @@ struct mqshm_status {
  * struct mqshm_meta - what travels with a buffer (MQSHM_MMAP_META)
  * @alloc_ns: when it was allocated; 0 while a client has it in reserve
  * @data_ns: when its data came into being; set by the source, kept on the way
- * @serial: number of times it was allocated; with the buffer's number it makes
- *	its id, serial << 20 | number
  *
- * Written by the sole holder. The kernel only shows it.
+ * Behind those of all buffers of a pool, at MQSHM_META_SERIAL(buffers), lies an array of
+ * __u32 by buffer: its serial, the number of times that it was allocated, modulo 2^32. With
+ * the buffer's number it makes its id, serial << 20 | number. Written by the sole holder. The
+ * kernel only shows it.
  */
 struct mqshm_meta {
 	__u64 alloc_ns;
 	__u64 data_ns;
-	__u64 serial;
 };
+
+#define MQSHM_META_SERIAL(buffers)	(16ULL * (buffers))
+#define MQSHM_META_BYTES(buffers)	(20ULL * (buffers))
 
 /*
  * mmap offsets: what (bits 56..61), which (40..55), byte in it (0..39, a
@@ -248,7 +251,7 @@ struct mqshm_meta {
  *	CONSUMER	ring	256				as the ring's end; read-write
  *			for both, if it drops the oldest
  *	W		pool	8 a buffer			read-write
- *	META		pool	24 a buffer			read-write
+ *	META		pool	20 a buffer			read-write
  *	PAYLOAD		pool	stride a buffer			as joined
  *
  * All sizes are rounded up to pages. HOLD is an array of __u16 by buffer number.
@@ -1437,10 +1440,10 @@ struct mqshm_departed_record {
  * @length: payload of a message; 0 of a client, which alone knows
  * @reserved: 0
  * @alloc_ns: when the buffer was allocated; 0: not since a client got it from the pool,
- *	which keeps some in reserve. This and the next two are from struct mqshm_meta, which
- *	clients write and nobody checks
+ *	which keeps some in reserve. This and the next two are from the metadata, which clients
+ *	write and nobody checks
  * @data_ns: when its data came into being
- * @serial: number of times it was allocated
+ * @serial: number of times it was allocated, modulo 2^32
  */
 struct mqshm_holder_record {
 	struct mqshm_record head;

@@ -50,9 +50,15 @@ static inline bool bitmap_empty(const unsigned long *map, unsigned int bits)
 	return true;
 }
 
-static inline void bitmap_fill(unsigned long *map, unsigned int bits)
+static inline unsigned long __ffs(unsigned long word)
 {
-	memset(map, 0xff, BITS_TO_LONGS(bits) * sizeof(long));
+	return (unsigned int)__builtin_ctzl(word);
+}
+
+static inline void bitmap_set(unsigned long *map, unsigned int first, unsigned int bits)
+{
+	for (; bits; bits--)
+		__set_bit(first++, map);
 }
 
 static inline unsigned long host_next_bit(const unsigned long *map, unsigned long bits,
