@@ -148,6 +148,8 @@ const struct file_operations mqshm_fops = {
 	.read		= file_read,
 	.poll		= file_poll,
 	.mmap		= file_mmap,
+	/* where huge pages can be mapped as such */
+	.get_unmapped_area = thp_get_unmapped_area,
 	.unlocked_ioctl	= mqshm_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 	.show_fdinfo	= file_show_fdinfo,

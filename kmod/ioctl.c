@@ -61,7 +61,9 @@ static int ioc_info(struct mqshm_file *mf, union mqshm_args *args)
 	args->info.out_magic = MQSHM_MAGIC;
 	args->info.out_features = MQSHM_FEATURE_NATIVE | MQSHM_FEATURE_DIRECT_IO |
 				  MQSHM_FEATURE_MONITOR | MQSHM_FEATURE_BUS |
-				  MQSHM_FEATURE_HOLDERS | MQSHM_FEATURE_PERSISTENT;
+				  MQSHM_FEATURE_HOLDERS | MQSHM_FEATURE_PERSISTENT |
+				  MQSHM_FEATURE_NODE |
+				  (has_transparent_hugepage() ? MQSHM_FEATURE_HUGE : 0);
 	return 0;
 }
 
@@ -461,7 +463,8 @@ static const struct mqshm_command commands[] = {
 	COMMAND(QUERY, NO_FLAGS, query, ioc_query),
 	COMMAND(MONITOR, 0, monitor, ioc_monitor),
 	COMMAND(HOLDERS, 0, holders, ioc_holders),
-	COMMAND(POOL_CREATE, NEEDS_RUNTIME, pool_create, ioc_pool_create),
+	GROWN(POOL_CREATE, NEEDS_RUNTIME, pool_create, ioc_pool_create, out_first,
+	      .flags = MQSHM_POOL_F_HUGE | MQSHM_POOL_F_NODE),
 	COMMAND(CLIENT_JOIN, NEEDS_RUNTIME, client_join, ioc_client_join,
 		.flags = MQSHM_JOIN_F_READ_ONLY | MQSHM_JOIN_F_DIRECT_IO),
 	COMMAND(CLIENT_DETACH, NEEDS_CLIENT, id, ioc_client_detach),

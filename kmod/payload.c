@@ -7,7 +7,10 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/mqshm.h>
 #include <linux/mutex.h>
+#include <linux/numa.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
 #include <linux/sizes.h>
@@ -22,6 +25,7 @@
  * @file: the pages; mappings have references of their own
  * @user: who is charged until the last mapping is gone
  * @bytes: size
+ * @huge_bytes: of them, on huge pages
  *
  * Lives in the file's private_data and dies with the file.
  */
@@ -29,6 +33,7 @@ struct mqshm_payload {
 	struct file *file;
 	struct mqshm_user *user;
 	u64 bytes;
+	u64 huge_bytes;
 };
 
 static const struct file_operations *shmem_fops;
@@ -94,7 +99,56 @@ static int payload_reserve(struct file *file, u64 bytes)
 	return 0;
 }
 
-struct mqshm_payload *mqshm_payload_new(struct mqshm_user *user, u64 bytes)
+/*
+ * The size of pages, and their node, are settings of a tmpfs mount: this payload has one of
+ * its own, which nobody sees, and which ends with the file.
+ */
+static struct file *payload_file_placed(u64 bytes, u32 flags, int node)
+{
+	struct vfsmount *mount;
+	char options[48];
+	struct file *file;
+	int n;
+
+	n = snprintf(options, sizeof(options), "huge=%s",
+		     flags & MQSHM_POOL_F_HUGE ? "always" : "never");
+	/* without CONFIG_NUMA there is but one, and no such setting */
+	if (IS_ENABLED(CONFIG_NUMA) && node != NUMA_NO_NODE)
+		snprintf(options + n, sizeof(options) - n, ",mpol=bind:%d", node);
+	mount = vfs_kern_mount(get_fs_type("tmpfs"), SB_KERNMOUNT, "mqshm", options);
+	if (IS_ERR(mount))
+		return ERR_CAST(mount);
+	file = shmem_file_setup_with_mnt(mount, "mqshm", bytes, 0);
+	mntput(mount);
+	return file;
+}
+
+static struct file *payload_file(u64 bytes, u32 flags, int node)
+{
+	return flags ? payload_file_placed(bytes, flags, node) :
+		       shmem_file_setup("mqshm", bytes, 0);
+}
+
+/* What the kernel gave: it takes small pages where it finds no huge ones. */
+static u64 payload_count_huge(struct file *file, u64 bytes)
+{
+	u64 at, huge = 0;
+	struct page *page;
+
+	for (at = 0; at < bytes; at += PMD_SIZE) {
+		page = find_get_page(file->f_mapping, at >> PAGE_SHIFT);
+		if (!page)
+			continue;
+		if (folio_size(page_folio(page)) >= PMD_SIZE)
+			huge += min_t(u64, bytes - at, PMD_SIZE);
+		put_page(page);
+		cond_resched();
+	}
+	return huge;
+}
+
+struct mqshm_payload *mqshm_payload_new(struct mqshm_user *user, u64 bytes, u32 flags,
+					int node)
 {
 	struct mqshm_payload *payload;
 	struct file *file;
@@ -103,11 +157,14 @@ struct mqshm_payload *mqshm_payload_new(struct mqshm_user *user, u64 bytes)
 	payload = kzalloc(sizeof(*payload), GFP_KERNEL_ACCOUNT);
 	if (!payload)
 		return ERR_PTR(-ENOMEM);
+	/* the last huge page is taken whole */
+	if (flags & MQSHM_POOL_F_HUGE)
+		bytes = ALIGN(bytes, PMD_SIZE);
 	ret = mqshm_user_charge_bytes(user, bytes);
 	if (ret)
 		goto err_free;
 
-	file = shmem_file_setup("mqshm", bytes, 0);
+	file = payload_file(bytes, flags, node);
 	if (IS_ERR(file)) {
 		ret = PTR_ERR(file);
 		goto err_uncharge;
@@ -122,6 +179,7 @@ struct mqshm_payload *mqshm_payload_new(struct mqshm_user *user, u64 bytes)
 
 	payload->file = file;
 	payload->bytes = bytes;
+	payload->huge_bytes = payload_count_huge(file, bytes);
 	payload->user = mqshm_user_get(user);
 	payload_take_over(file, payload);
 	return payload;
@@ -143,6 +201,11 @@ void mqshm_payload_put(struct mqshm_payload *payload)
 u64 mqshm_payload_bytes(const struct mqshm_payload *payload)
 {
 	return payload->bytes;
+}
+
+u64 mqshm_payload_huge_bytes(const struct mqshm_payload *payload)
+{
+	return payload->huge_bytes;
 }
 
 /*

@@ -4,7 +4,10 @@
  * when no client does it.
  */
 #include <linux/bitmap.h>
+#include <linux/cpuset.h>
 #include <linux/cred.h>
+#include <linux/mm.h>
+#include <linux/nodemask.h>
 #include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -188,14 +191,14 @@ static int pool_alloc_tables(struct mqshm_pool *pool)
 	if (!pool->in_depot || !pool->quarantined)
 		return -ENOMEM;
 
-	pool->w = mqshm_region_new((size_t)pool->count * sizeof(u64), false);
+	pool->w = mqshm_region_new_on((size_t)pool->count * sizeof(u64), pool->node);
 	if (IS_ERR(pool->w)) {
 		int ret = PTR_ERR(pool->w);
 
 		pool->w = NULL;
 		return ret;
 	}
-	pool->meta = mqshm_region_new(MQSHM_META_BYTES(pool->count), false);
+	pool->meta = mqshm_region_new_on(MQSHM_META_BYTES(pool->count), pool->node);
 	if (IS_ERR(pool->meta)) {
 		int ret = PTR_ERR(pool->meta);
 
@@ -221,6 +224,8 @@ static struct mqshm_pool *pool_new(struct mqshm_runtime *rt,
 	pool->buffer_bytes = args->buffer_bytes;
 	pool->stride_bytes = ALIGN(args->buffer_bytes,
 				   args->buffer_bytes >= SZ_4K ? SZ_4K : 64);
+	pool->flags = args->flags;
+	pool->node = args->flags & MQSHM_POOL_F_NODE ? args->node : NUMA_NO_NODE;
 	strscpy(pool->name, args->name, sizeof(pool->name));
 	pool->uid = current_fsuid();
 	spin_lock_init(&pool->lock);
@@ -241,7 +246,7 @@ static struct mqshm_pool *pool_new(struct mqshm_runtime *rt,
 	ret = pool_alloc_tables(pool);
 	if (ret)
 		goto err_free;
-	pool->payload = mqshm_payload_new(pool->user, payload_bytes);
+	pool->payload = mqshm_payload_new(pool->user, payload_bytes, pool->flags, pool->node);
 	if (IS_ERR(pool->payload)) {
 		ret = PTR_ERR(pool->payload);
 		pool->payload = NULL;
@@ -280,6 +285,25 @@ static int pool_publish(struct mqshm_runtime *rt, struct mqshm_pool *pool)
 	return 0;
 }
 
+/* Whether the caller's memory may be where, and what, he wants it to be. */
+static int pool_check_place(const struct mqshm_pool_create_args *args)
+{
+	unsigned int node = args->node;
+
+	if (args->reserved || (node && !(args->flags & MQSHM_POOL_F_NODE)))
+		return -EINVAL;
+	if (args->flags & MQSHM_POOL_F_HUGE && !has_transparent_hugepage())
+		return -EOPNOTSUPP;
+	if (!(args->flags & MQSHM_POOL_F_NODE))
+		return 0;
+	if (node >= MAX_NUMNODES)
+		return -ENOENT;
+	node = array_index_nospec(node, MAX_NUMNODES);
+	if (!node_state(node, N_MEMORY))
+		return -ENOENT;
+	return node_isset(node, cpuset_current_mems_allowed) ? 0 : -EPERM;
+}
+
 int mqshm_pool_create(struct mqshm_runtime *rt, struct mqshm_pool_create_args *args)
 {
 	struct mqshm_pool *pool;
@@ -289,7 +313,7 @@ int mqshm_pool_create(struct mqshm_runtime *rt, struct mqshm_pool_create_args *a
 	    args->buffer_bytes < MQSHM_BUFFER_BYTES_MIN ||
 	    args->buffer_bytes > MQSHM_BUFFER_BYTES_MAX || !args->buffers)
 		return -EINVAL;
-	ret = mqshm_runtime_permission(rt, MQSHM_MAY_CHANGE);
+	ret = mqshm_runtime_permission(rt, MQSHM_MAY_CHANGE) ?: pool_check_place(args);
 	if (ret)
 		return ret;
 	/* before anything is reserved; checked again when it is published */

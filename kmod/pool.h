@@ -18,12 +18,14 @@ struct mqshm_user;
 
 /**
  * struct mqshm_pool - buffers of one size
- * @rt: its runtime, which outlives it; constant, as are the next seven
+ * @rt: its runtime, which outlives it; constant, as are all up to @payload
  * @index: in the runtime
  * @first: number of its first buffer
  * @count: number of buffers
  * @buffer_bytes: capacity of a buffer
  * @stride_bytes: distance of buffers in the payload
+ * @flags: MQSHM_POOL_F_*
+ * @node: where it is, NUMA_NO_NODE if that was not said
  * @name: unique in the runtime
  * @uid: who made it
  * @user: who is charged for the tables
@@ -50,6 +52,8 @@ struct mqshm_pool {
 	u32 count;
 	u32 buffer_bytes;
 	u32 stride_bytes;
+	u32 flags;
+	int node;
 	char name[MQSHM_POOL_NAME_LEN];
 	kuid_t uid;
 	struct mqshm_user *user;

@@ -147,7 +147,10 @@ static void query_pool(struct query *q, struct mqshm_pool *pool)
 	r->stride_bytes = pool->stride_bytes;
 	r->first = pool->first;
 	r->buffers = pool->count;
+	r->flags = pool->flags;
+	r->node = pool->flags & MQSHM_POOL_F_NODE ? pool->node : 0;
 	r->payload_bytes = mqshm_payload_bytes(pool->payload);
+	r->huge_bytes = mqshm_payload_huge_bytes(pool->payload);
 	memcpy(r->name, pool->name, sizeof(r->name));
 	spin_lock(&pool->lock);
 	r->free = pool->n_free;

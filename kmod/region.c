@@ -34,6 +34,16 @@ void mqshm_region_put(struct mqshm_region *region)
 		kref_put(&region->ref, region_free);
 }
 
+static void *page_new(int node)
+{
+	struct page *page;
+
+	if (node == NUMA_NO_NODE)
+		return (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	page = alloc_pages_node(node, GFP_KERNEL_ACCOUNT | __GFP_ZERO, 0);
+	return page ? page_address(page) : NULL;
+}
+
 /* Makes page @page present. Sleeps; for lazy regions without any lock. */
 int mqshm_region_populate(struct mqshm_region *region, unsigned int page)
 {
@@ -41,7 +51,7 @@ int mqshm_region_populate(struct mqshm_region *region, unsigned int page)
 
 	if (READ_ONCE(region->pages[page]))
 		return 0;
-	fresh = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	fresh = page_new(region->node);
 	if (!fresh)
 		return -ENOMEM;
 	if (cmpxchg(&region->pages[page], NULL, fresh))
@@ -49,8 +59,7 @@ int mqshm_region_populate(struct mqshm_region *region, unsigned int page)
 	return 0;
 }
 
-/* Pages of a lazy region come when they are first touched. */
-struct mqshm_region *mqshm_region_new(size_t bytes, bool lazy)
+static struct mqshm_region *region_new(size_t bytes, bool lazy, int node)
 {
 	unsigned int i, nr_pages = DIV_ROUND_UP(bytes, PAGE_SIZE);
 	struct mqshm_region *region;
@@ -59,6 +68,7 @@ struct mqshm_region *mqshm_region_new(size_t bytes, bool lazy)
 	if (!region)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&region->ref);
+	region->node = node;
 	region->nr_pages = nr_pages;
 	for (i = 0; !lazy && i < nr_pages; i++) {
 		if (mqshm_region_populate(region, i)) {
@@ -67,6 +77,17 @@ struct mqshm_region *mqshm_region_new(size_t bytes, bool lazy)
 		}
 	}
 	return region;
+}
+
+/* Pages of a lazy region come when they are first touched. */
+struct mqshm_region *mqshm_region_new(size_t bytes, bool lazy)
+{
+	return region_new(bytes, lazy, NUMA_NO_NODE);
+}
+
+struct mqshm_region *mqshm_region_new_on(size_t bytes, int node)
+{
+	return region_new(bytes, false, node);
 }
 
 /*

@@ -14,6 +14,8 @@ struct mqshm_user;
  * @ref: one for the owner, one for each mapping
  * @rcu: who finds one under RCU learns by @ref whether its pages are still there
  * @user: who is charged for it until it is freed, a reference, or NULL; constant
+ * @node: where pages are, if there is room; NUMA_NO_NODE: as the policy of who is the first
+ *	to touch one says; constant
  * @nr_pages: constant after creation
  * @pages: kernel addresses; of a lazy region, NULL until first touched, then
  *	constant (published by cmpxchg)
@@ -25,11 +27,13 @@ struct mqshm_region {
 	struct kref ref;
 	struct rcu_head rcu;
 	struct mqshm_user *user;
+	int node;
 	unsigned int nr_pages;
 	void *pages[];
 };
 
 struct mqshm_region *mqshm_region_new(size_t bytes, bool lazy);
+struct mqshm_region *mqshm_region_new_on(size_t bytes, int node);
 struct mqshm_region *mqshm_region_new_charged(size_t bytes, struct mqshm_user *user);
 int mqshm_region_populate(struct mqshm_region *region, unsigned int page);
 void mqshm_region_put(struct mqshm_region *region);

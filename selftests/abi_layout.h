@@ -129,7 +129,7 @@
 	FIELD(mqshm_holder_record, alloc_ns, 40, 8) \
 	FIELD(mqshm_holder_record, data_ns, 48, 8) \
 	FIELD(mqshm_holder_record, serial, 56, 8) \
-	STRUCT(mqshm_pool_create_args, 56) \
+	STRUCT(mqshm_pool_create_args, 64) \
 	FIELD(mqshm_pool_create_args, size, 0, 4) \
 	FIELD(mqshm_pool_create_args, flags, 4, 4) \
 	FIELD(mqshm_pool_create_args, name, 8, 32) \
@@ -137,6 +137,8 @@
 	FIELD(mqshm_pool_create_args, buffers, 44, 4) \
 	FIELD(mqshm_pool_create_args, out_pool, 48, 4) \
 	FIELD(mqshm_pool_create_args, out_first, 52, 4) \
+	FIELD(mqshm_pool_create_args, node, 56, 4) \
+	FIELD(mqshm_pool_create_args, reserved, 60, 4) \
 	STRUCT(mqshm_connect_args, 224) \
 	FIELD(mqshm_connect_args, size, 0, 4) \
 	FIELD(mqshm_connect_args, flags, 4, 4) \
@@ -283,7 +285,7 @@
 	FIELD(mqshm_runtime_record, ioctls, 144, 8) \
 	FIELD(mqshm_runtime_record, name, 152, 32) \
 	FIELD(mqshm_runtime_record, dropped, 184, 8) \
-	STRUCT(mqshm_pool_record, 88) \
+	STRUCT(mqshm_pool_record, 104) \
 	FIELD(mqshm_pool_record, head, 0, 8) \
 	FIELD(mqshm_pool_record, pool, 8, 4) \
 	FIELD(mqshm_pool_record, uid, 12, 4) \
@@ -294,9 +296,12 @@
 	FIELD(mqshm_pool_record, free, 32, 4) \
 	FIELD(mqshm_pool_record, quarantined, 36, 4) \
 	FIELD(mqshm_pool_record, waiting, 40, 4) \
-	FIELD(mqshm_pool_record, reserved, 44, 4) \
+	FIELD(mqshm_pool_record, flags, 44, 4) \
 	FIELD(mqshm_pool_record, payload_bytes, 48, 8) \
 	FIELD(mqshm_pool_record, name, 56, 32) \
+	FIELD(mqshm_pool_record, node, 88, 4) \
+	FIELD(mqshm_pool_record, reserved, 92, 4) \
+	FIELD(mqshm_pool_record, huge_bytes, 96, 8) \
 	STRUCT(mqshm_client_record, 160) \
 	FIELD(mqshm_client_record, head, 0, 8) \
 	FIELD(mqshm_client_record, id, 8, 8) \

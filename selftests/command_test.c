@@ -58,7 +58,8 @@ COMMAND(RUNTIME_WAIT, runtime_wait, BOUND, 0, fill_runtime_wait, 0)
 COMMAND(QUERY, query, BOUND, 0, fill_query, 0)
 COMMAND(HOLDERS, holders, BOUND, 0, fill_holders, RESERVED(holders))
 COMMAND(MONITOR, monitor, UNBOUND, 0, fill_nothing, RESERVED(monitor))
-COMMAND(POOL_CREATE, pool_create, BOUND, 0, fill_pool_create, 0)
+COMMAND_FROM(POOL_CREATE, pool_create, BOUND, 0, fill_pool_create, RESERVED(pool_create),
+	     offsetof(struct mqshm_pool_create_args, node))
 COMMAND(CLIENT_JOIN, client_join, BOUND, 0, fill_client_join, RESERVED(client_join))
 COMMAND(CLIENT_SYNC, client_sync, CLIENT, 0, fill_nothing, 0)
 COMMAND(CLIENT_DETACH, id, CLIENT, 0, fill_nothing, 0)
@@ -144,6 +145,7 @@ TEST_F(command, unknown_flags)
 		/* the flags that there are */
 		if (bit == 0 && (variant->number == MQSHM_IOC_RUNTIME_CREATE ||
 				 variant->number == MQSHM_IOC_RUNTIME_REMOVE ||
+				 variant->number == MQSHM_IOC_POOL_CREATE ||
 				 variant->number == MQSHM_IOC_CLIENT_JOIN ||
 				 variant->number == MQSHM_IOC_BLOCK_CREATE ||
 				 variant->number == MQSHM_IOC_BLOCK_REMOVE ||
@@ -151,6 +153,7 @@ TEST_F(command, unknown_flags)
 				 variant->number == MQSHM_IOC_LEASE))
 			continue;
 		if (bit == 1 && (variant->number == MQSHM_IOC_RUNTIME_CREATE ||
+				 variant->number == MQSHM_IOC_POOL_CREATE ||
 				 variant->number == MQSHM_IOC_CLIENT_JOIN))
 			continue;
 		if (bit == 2 && variant->number == MQSHM_IOC_CONNECT)

@@ -108,6 +108,44 @@ TEST(quota_of_memory)
 	EXPECT_EQ(0, rc);
 }
 
+/* A huge page counts whole. */
+static void exceed_memory_by_huge_pages(void *arg)
+{
+	struct mqshm_pool_create_args a =
+		ARGS(pool_create, .flags = MQSHM_POOL_F_HUGE, .buffer_bytes = 4096, .buffers = 1,
+		     .name = "1");
+	int fd;
+
+	become_nobody();
+	fd = runtime_create_fd(runtime_name(), 0);
+	must(fd >= 0);
+	must(command(fd, MQSHM_IOC_POOL_CREATE, &a) == 0);
+	strcpy(a.name, "2");
+	must(command(fd, MQSHM_IOC_POOL_CREATE, &a) == -EDQUOT);
+	a.flags = 0;
+	must(command(fd, MQSHM_IOC_POOL_CREATE, &a) == 0);
+	close(fd);
+	fd = runtime_create_fd(runtime_name(), 0);
+	a.flags = MQSHM_POOL_F_HUGE;
+	must(command(fd, MQSHM_IOC_POOL_CREATE, &a) == 0);
+}
+
+TEST(quota_of_huge_pages)
+{
+	struct mqshm_info_args info = ARGS(info);
+	int fd = open(DEVICE, O_RDWR), rc;
+
+	ASSERT_EQ(0, command(fd, MQSHM_IOC_INFO, &info));
+	close(fd);
+	if (!(info.out_features & MQSHM_FEATURE_HUGE))
+		SKIP(return, "no huge pages");
+	runtime_name();
+	ASSERT_EQ(0, parameter_set("user_mbytes", "4"));
+	rc = reap(spawn(exceed_memory_by_huge_pages, NULL));
+	ASSERT_EQ(0, parameter_set("user_mbytes", "0"));
+	EXPECT_EQ(0, rc);
+}
+
 #define RING_BYTES	(sizeof(struct mqshm_ring_producer) + 8 * MQSHM_DEPTH_MAX)
 
 /* Makes the largest ring, maps it and lets go of it; what is mapped, or an error. */

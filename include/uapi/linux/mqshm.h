@@ -291,6 +291,8 @@ struct mqshm_info_args {
 #define MQSHM_FEATURE_BUS	(1ULL << 3)	/* MQSHM_IOC_BUS_* */
 #define MQSHM_FEATURE_HOLDERS	(1ULL << 4)	/* MQSHM_IOC_HOLDERS */
 #define MQSHM_FEATURE_PERSISTENT (1ULL << 5)	/* MQSHM_CONNECT_F_*, MQSHM_BLOCK_F_PERSISTENT */
+#define MQSHM_FEATURE_HUGE	(1ULL << 6)	/* MQSHM_POOL_F_HUGE: the machine has huge pages */
+#define MQSHM_FEATURE_NODE	(1ULL << 7)	/* MQSHM_POOL_F_NODE */
 
 /**
  * struct mqshm_limits - bounds of a runtime; 0 on entry means the default
@@ -499,18 +501,31 @@ struct mqshm_monitor_args {
 	__u32 reserved;
 };
 
+/*
+ * Payload on transparent huge pages, as far as there are any: what is missing is made of
+ * small ones, and the pool's record says how much it has. Its size is rounded up to whole
+ * huge pages.
+ */
+#define MQSHM_POOL_F_HUGE	(1U << 0)
+/* Payload on one NUMA node, and nowhere else; tables there, if it has room for them. */
+#define MQSHM_POOL_F_NODE	(1U << 1)
+
 /**
  * struct mqshm_pool_create_args - MQSHM_IOC_POOL_CREATE: add a pool
  * @size: of this struct
- * @flags: 0
+ * @flags: MQSHM_POOL_F_*
  * @name: its name, unique in the runtime
  * @buffer_bytes: capacity of a buffer
  * @buffers: number of them
  * @out_pool: its index
  * @out_first: number of its first buffer
+ * @node: with NODE: which, else 0
+ * @reserved: 0
  *
  * Needs write permission. All pages are there when it returns, charged to the
- * caller. Errors: EEXIST, ENOSPC, EDQUOT, ENOMEM, EINTR.
+ * caller. Errors: EEXIST, ENOSPC, EDQUOT, ENOMEM (of the node, if one is named), EINTR,
+ * EOPNOTSUPP (HUGE, and the machine has no huge pages), ENOENT (no such node, or one
+ * without memory), EPERM (the caller's cpuset has not that node).
  */
 struct mqshm_pool_create_args {
 	__u32 size;
@@ -520,6 +535,8 @@ struct mqshm_pool_create_args {
 	__u32 buffers;
 	__u32 out_pool;
 	__u32 out_first;
+	__u32 node;
+	__u32 reserved;
 };
 
 #define MQSHM_DIR_IN		0
@@ -1233,9 +1250,12 @@ struct mqshm_runtime_record {
  * @free: in the depot
  * @quarantined: taken out of use because a client broke the protocol
  * @waiting: clients that wait for a buffer
- * @reserved: 0
+ * @flags: MQSHM_POOL_F_*: what it was made with
  * @payload_bytes: size of its payload
  * @name: its name
+ * @node: with NODE: on which it is
+ * @reserved: 0
+ * @huge_bytes: of its payload that are on huge pages
  *
  * Buffers that clients hold or that are queued are @buffers - @free -
  * @quarantined.
@@ -1251,9 +1271,12 @@ struct mqshm_pool_record {
 	__u32 free;
 	__u32 quarantined;
 	__u32 waiting;
-	__u32 reserved;
+	__u32 flags;
 	__u64 payload_bytes;
 	char name[MQSHM_POOL_NAME_LEN];
+	__u32 node;
+	__u32 reserved;
+	__u64 huge_bytes;
 };
 
 #define MQSHM_CLIENT_RUNNING	0

@@ -39,6 +39,7 @@ typedef unsigned int gfp_t;
 #define ERESTARTNOINTR	513
 
 #define CONFIG_64BIT 1
+#define IS_ENABLED(option)	0
 #define LINUX_VERSION_CODE	KERNEL_VERSION(6, 12, 0)
 #define KERNEL_VERSION(a, b, c)	(((a) << 16) + ((b) << 8) + (c))
 

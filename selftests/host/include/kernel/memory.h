@@ -10,6 +10,14 @@
 #define GFP_HIGHUSER		0u
 #define __GFP_RETRY_MAYFAIL	0u
 #define __GFP_NOWARN		0u
+#define __GFP_ZERO		0u
+
+#define NUMA_NO_NODE		(-1)
+#define MAX_NUMNODES		1
+#define N_MEMORY		0
+#define node_state(node, state)		((node) == 0)
+#define node_isset(node, nodes)		((node) == 0)
+#define PMD_SIZE		(1UL << 21)
 
 /* @zero: clear it. NULL: no memory, or this one was to fail. */
 void *host_alloc(size_t bytes, bool zero);
@@ -43,6 +51,9 @@ struct page;
 
 unsigned long host_pfn(const void *address);
 
+#define alloc_pages_node(node, gfp, order) \
+	((void)(node), (void)(gfp), (struct page *)host_alloc_pages(PAGE_SIZE << (order)))
+#define page_address(page)	((void *)(page))
 #define virt_to_page(address)	((struct page *)(address))
 #define page_to_pfn(page)	host_pfn(page)
 

@@ -51,6 +51,9 @@ struct file_operations {
 	ssize_t (*read)(struct file *file, char *buffer, size_t bytes, loff_t *pos);
 	__poll_t (*poll)(struct file *file, struct poll_table_struct *wait);
 	int (*mmap)(struct file *file, struct vm_area_struct *vma);
+	unsigned long (*get_unmapped_area)(struct file *file, unsigned long address,
+					   unsigned long bytes, unsigned long pgoff,
+					   unsigned long flags);
 	long (*unlocked_ioctl)(struct file *file, unsigned int cmd, unsigned long arg);
 	long (*compat_ioctl)(struct file *file, unsigned int cmd, unsigned long arg);
 	long (*fallocate)(struct file *file, int mode, off_t offset, off_t bytes);
@@ -82,6 +85,20 @@ void fput(struct file *file);
 struct file *shmem_file_setup(const char *name, off_t bytes, unsigned long flags);
 int vfs_fallocate(struct file *file, int mode, off_t offset, off_t bytes);
 long compat_ptr_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+/* No huge pages and one node: what comes of those settings is for the virtual machines. */
+#define thp_get_unmapped_area			NULL
+#define has_transparent_hugepage()		false
+#define get_fs_type(name)			((void *)(name))
+#define vfs_kern_mount(type, flags, name, options) \
+	((void)(type), (void)(options), (struct vfsmount *)NULL)
+#define shmem_file_setup_with_mnt(mount, name, bytes, flags) \
+	((void)(mount), shmem_file_setup(name, (off_t)(bytes), flags))
+#define mntput(mount)				((void)(mount))
+#define find_get_page(mapping, index)		((void)(mapping), (void)(index), (struct page *)NULL)
+#define page_folio(page)			(page)
+#define folio_size(folio)			((void)(folio), PAGE_SIZE)
+#define put_page(page)				((void)(page))
 
 #define address_space_init_once(mapping)	((void)(mapping))
 #define mapping_set_gfp_mask(mapping, mask)	((void)(mapping), (void)(mask))
