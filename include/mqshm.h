@@ -139,6 +139,27 @@ int mqshm_pool_create(struct mqshm_runtime *rt, const char *name,
 		      uint32_t buffer_bytes, uint32_t buffers); /* MT-Safe */
 
 /**
+ * struct mqshm_pool_options - where a pool is to be; all zero: wherever there is memory
+ * @huge: payload on huge pages, as far as there are any: huge_bytes of the pool's record, in
+ *	a snapshot, is how much of it is
+ * @on_node: on one NUMA node; payload nowhere else
+ * @node: which
+ */
+struct mqshm_pool_options {
+	bool huge;
+	bool on_node;
+	uint32_t node;
+};
+
+/*
+ * The same with @options, NULL for the defaults. -EOPNOTSUPP huge, and this machine has no
+ * huge pages; -ENOENT no such node, or one without memory; -EPERM the caller's cpuset has
+ * not that node; -ENOMEM also if another node has memory left.
+ */
+int mqshm_pool_create_with(struct mqshm_runtime *rt, const char *name, uint32_t buffer_bytes,
+			   uint32_t buffers, const struct mqshm_pool_options *options); /* MT-Safe */
+
+/**
  * mqshm_connect() - join an output to an input
  * @from: "block:port"; "block" alone if it has one output
  * @to: "block:port"; "block" alone if it has one input

@@ -271,13 +271,26 @@ int mqshm_runtime_wait(struct mqshm_runtime *rt, uint64_t *changes, uint64_t dea
 int mqshm_pool_create(struct mqshm_runtime *rt, const char *name,
 		      uint32_t buffer_bytes, uint32_t buffers)
 {
+	return mqshm_pool_create_with(rt, name, buffer_bytes, buffers, NULL);
+}
+
+int mqshm_pool_create_with(struct mqshm_runtime *rt, const char *name, uint32_t buffer_bytes,
+			   uint32_t buffers, const struct mqshm_pool_options *options)
+{
+	static const struct mqshm_pool_options defaults;
 	struct mqshm_pool_create_args args = {
 		.size = sizeof(args),
 		.buffer_bytes = buffer_bytes,
 		.buffers = buffers,
 	};
-	int r = mqshm_name_copy(args.name, sizeof(args.name), name);
+	int r;
 
+	if (!options)
+		options = &defaults;
+	args.flags = (options->huge ? MQSHM_POOL_F_HUGE : 0) |
+		     (options->on_node ? MQSHM_POOL_F_NODE : 0);
+	args.node = options->on_node ? options->node : 0;
+	r = mqshm_name_copy(args.name, sizeof(args.name), name);
 	return r ? r : mqshm_sys_ioctl(rt->fd, MQSHM_IOC_POOL_CREATE, &args);
 }
 
