@@ -370,12 +370,38 @@ int mqshm_block_load(const char *name, const struct mqshm_block_ops **out, char 
 struct mqshm_worker;
 
 /**
+ * struct mqshm_place - which processors threads run on; all 0: any
+ * @cpus: a list as in "0-3,8": thread i is bound to the i-th of them, and round again when
+ *	there are more threads; NULL: none is
+ * @on_node: they may run on all processors of a NUMA node, instead of @cpus; memory comes
+ *	from there too, as far as there is any
+ * @node: which
+ */
+struct mqshm_place {
+	const char *cpus;
+	bool on_node;
+	uint32_t node;
+};
+
+/*
+ * Whether there is such a place. -EINVAL no list, or cpus and node; -ENXIO a processor is
+ * not there or offline, or there is no such node, or none with processors.
+ */
+int mqshm_place_check(const struct mqshm_place *place); /* MT-Safe */
+/*
+ * Binds the calling thread, as thread @i; what it creates is bound likewise. Errors as
+ * above, and -EPERM: this process may not use those (its cpuset).
+ */
+int mqshm_place_thread(const struct mqshm_place *place, uint32_t i); /* MT-Safe */
+
+/**
  * struct mqshm_worker_options - all 0 is the default
  * @process_name: for people; NULL: the program's name
  * @threads: how many, at most MQSHM_WORKER_THREADS_MAX; 0 is one
  * @role: MQSHM_ROLE_*; 0 is MQSHM_ROLE_WORKER
  * @stack_bytes: of each block, 32K at least; 0 is 256K. Memory is used as it is needed
  * @persistent: as in struct mqshm_client_options
+ * @place: where its threads run
  * @reserved: 0
  */
 struct mqshm_worker_options {
@@ -384,6 +410,7 @@ struct mqshm_worker_options {
 	uint32_t role;
 	size_t stack_bytes;
 	bool persistent;
+	struct mqshm_place place;
 	uint64_t reserved[3];
 };
 
@@ -396,7 +423,8 @@ struct mqshm_worker_options {
  * @options: NULL for the defaults
  * @out: the worker; end it with mqshm_worker_close()
  *
- * All signals are blocked in the threads. Errors: as mqshm_client_join(); -EINVAL.
+ * All signals are blocked in the threads. Errors: as mqshm_client_join(); -EINVAL; -ENXIO and
+ * -EPERM as mqshm_place_thread().
  */
 int mqshm_worker_open(const char *runtime, const struct mqshm_worker_options *options,
 		      struct mqshm_worker **out); /* MT-Safe */

@@ -7,7 +7,7 @@
  * Threads: a manager is used by one thread at a time.
  *
  * Blocks run in workers: processes of a program that is told which blocks by its arguments,
- * --runtime RUNTIME --process NAME, --threads N if there are several, then for each block
+ * --runtime RUNTIME --process NAME, --threads N if there are several, --cpus LIST or --node N if it has a place, then for each block
  * --block TYPE --name NAME and --param KEY=VALUE for each parameter, and --ready-fd N; with
  * --persistent its clients are (struct mqshm_client_options), as it may be started again. On
  * descriptor N, a stream socket, it writes "r" once its blocks are registered, and runs them
@@ -170,12 +170,14 @@ struct mqshm_connection_spec {
  * struct mqshm_process_spec - a process of several blocks
  * @name: its name
  * @threads: that run its blocks; 0 for one
+ * @place: where they run
  * @inherit: as in struct mqshm_block_spec
  * @restart: when to start it again, with all its blocks
  */
 struct mqshm_process_spec {
 	const char *name;
 	uint32_t threads;
+	struct mqshm_place place;
 	bool inherit;
 	struct mqshm_restart restart;
 };

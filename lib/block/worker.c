@@ -13,6 +13,7 @@
 
 #include "../client.h"
 #include "instance.h"
+#include "place.h"
 #include "scheduler.h"
 
 enum job_state {
@@ -302,8 +303,29 @@ static void *thread_main(void *arg)
 
 /* -- for the others ---------------------------------------------------------------- */
 
+/* It never runs anywhere else than at its place. */
+static int thread_create(struct thread *t, const struct mqshm_place *place)
+{
+	pthread_attr_t attr;
+	struct cpus cpus;
+	bool bound;
+	int r = mqshm_place_cpus(place, (uint32_t)(t - t->worker->threads), &cpus, &bound);
+
+	if (r)
+		return r;
+	pthread_attr_init(&attr);
+	if (bound)
+		r = -pthread_attr_setaffinity_np(&attr, sizeof(cpus), (const cpu_set_t *)cpus.words);
+	if (!r)
+		r = -pthread_create(&t->pthread, &attr, thread_main, t);
+	pthread_attr_destroy(&attr);
+	/* the processors are there, so it may not use them */
+	return r == -EINVAL && bound ? -EPERM : r;
+}
+
 static int thread_start(struct thread *t, const char *runtime,
-			const struct mqshm_client_options *options)
+			const struct mqshm_client_options *options,
+			const struct mqshm_place *place)
 {
 	sigset_t all, old;
 	int r = mqshm_client_join(runtime, options, &t->client);
@@ -314,10 +336,10 @@ static int thread_start(struct thread *t, const char *runtime,
 		return r;
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
-	r = pthread_create(&t->pthread, NULL, thread_main, t);
+	r = thread_create(t, place);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	t->started = !r;
-	return -r;
+	return r;
 }
 
 static int worker_init(struct mqshm_worker *w)
@@ -367,7 +389,7 @@ int mqshm_worker_open(const char *runtime, const struct mqshm_worker_options *op
 		join.role = options->role;
 	for (i = 0; i < n && !r; i++) {
 		w->threads[i].worker = w;
-		r = thread_start(&w->threads[i], runtime, &join);
+		r = thread_start(&w->threads[i], runtime, &join, &options->place);
 	}
 	if (r) {
 		mqshm_worker_close(w);

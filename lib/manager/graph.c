@@ -104,9 +104,11 @@ static int process_begin(struct start *s, size_t first)
 	const struct mqshm_graph *graph = s->graph;
 	const struct mqshm_block_spec *block = &graph->blocks[first];
 	const struct mqshm_process_spec *shared = shared_process(graph, block);
+	static const struct mqshm_place anywhere;
 	struct plan plan = {
 		.name = block->process_name,
 		.threads = shared ? shared->threads : 1,
+		.place = shared ? shared->place : anywhere,
 		.log = shared ? NULL : block->log,
 		.inherit = shared ? shared->inherit : block->inherit,
 		.restart = shared ? shared->restart : block->restart,

@@ -86,6 +86,7 @@ struct mqshm_manager {
  * struct plan - a process to be started
  * @name: its name, NULL for that of its only block with _proc
  * @threads: that run its blocks; 0 for one
+ * @place: where they run
  * @log: NULL for the default
  * @inherit: it has the caller's output, and no log
  * @restart: when it is started again
@@ -95,6 +96,7 @@ struct mqshm_manager {
 struct plan {
 	const char *name;
 	uint32_t threads;
+	struct mqshm_place place;
 	const char *log;
 	bool inherit;
 	struct mqshm_restart restart;

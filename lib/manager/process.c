@@ -89,7 +89,7 @@ static char **arguments_make(const struct mqshm_manager *m, const struct plan *p
 			     const char *name)
 {
 	struct words words = { 0 };
-	char **w, threads[16];
+	char **w, threads[16], node[16];
 	size_t i;
 
 	for (w = m->worker + 1; *w; w++)
@@ -99,6 +99,12 @@ static char **arguments_make(const struct mqshm_manager *m, const struct plan *p
 	if (plan->threads > 1) {
 		snprintf(threads, sizeof(threads), "%u", plan->threads);
 		words_add(&words, "--threads", threads);
+	}
+	if (plan->place.cpus)
+		words_add(&words, "--cpus", plan->place.cpus);
+	if (plan->place.on_node) {
+		snprintf(node, sizeof(node), "%u", plan->place.node);
+		words_add(&words, "--node", node);
 	}
 	if (plan->restart.when)
 		words_add(&words, "--persistent", NULL);
