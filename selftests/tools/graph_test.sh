@@ -54,6 +54,20 @@ END
 	want 0 "Runtime: copy" "snk FileSink snk_proc no filename=out snk2" "src FileSource reader no filename=in bytes=1000 Connections" \
 		"src amp block no no amp snk block no no src:out snk2 block no no" -- sh -c 'mqtool run --dry-run copy.yaml | tr -s " \n" "  "'
 	[ ! -e out ] || wrong "there is an output"
+	test_case "pools and processes have places, which are looked at before anything starts"
+	sed 's/count: 4}/count: 4, huge: true, node: 0}/; s/reader:/reader: {threads: 2, cpus: "1,0"}/' copy.yaml > place.yaml
+	want 0 "Runtime: place" -- mqtool run --dry-run place.yaml
+	sed 's/"1,0"/0-99/' place.yaml > wrong.yaml
+	want 1 "wrong.yaml:5: cpus of process reader: 0-99: not all of these processors are there and online; online: 0-1" -- \
+		mqtool run wrong.yaml
+	sed 's/huge: true/huge: maybe/' place.yaml > wrong.yaml
+	want 1 "wrong.yaml:3: huge maybe: it is true or false" -- mqtool run wrong.yaml
+	sed 's/node: 0/node: 9/' place.yaml > wrong.yaml
+	want 1 "pool large: there is no NUMA node 9 with memory" -- mqtool run wrong.yaml
+	same '' "$(runtimes)" "runtimes"
+	mqtool run place.yaml > words 2>&1 || wrong "$(cat words)"
+	cmp in out || wrong "$(cat words)"
+	rm -f out out2
 	test_case "it shows restarts, policies, and what is persistent"
 	sed 's/format: s16le}/&, restart: on-failure:3/
 		s/to: snk2}/to: snk2, policy: drop-oldest, keep: 60}\n  - {from: amp, to: snk2, persistent: false}/' copy.yaml > how.yaml
@@ -541,7 +555,7 @@ test_doctor() {
 		"ok message a message went through" -- sh -c 'mqtool doctor | tr -s " "'
 	same '' "$(runtimes)" "runtimes"
 	test_case "doctor --json has the same"
-	same '["module","device","versions","limits","message"]' \
+	same '["module","device","versions","limits","huge pages","NUMA nodes","message"]' \
 		"$(mqtool doctor --json | jq -c '[.checks[] | select(.finding == "ok" and .check != "kernel" and .check != "files") | .check]')" checks
 	test_case "doctor tells who may not open the device what to do"
 	want 1 "bad device you may not open /dev/mqshm" "sudo adduser carol mqshm, then log in again" -- su carol -c 'mqtool doctor | tr -s " "; mqtool doctor > /dev/null'

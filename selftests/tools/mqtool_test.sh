@@ -130,6 +130,24 @@ test_init() {
 	does "the only runtime there is is meant"
 	want 0 "pool only: 4 buffers of 64 in runtime t" -- mqtool pool add --name only --size 64 --count 4
 
+	does "a pool on huge pages, of a node: what it got is told"
+	quiet mqtool init --name h --pool 64:4
+	want 0 "pool wide: 3 buffers of 1M in runtime h" -- \
+		mqtool pool add --runtime h --name wide --size 1M --count 3 --huge --node 0
+	same '[true,4194304,true,0]' \
+		"$(json '.pools[] | select(.name == "wide") | [.huge, .payload_bytes, .huge_bytes % 2097152 == 0, .node]' --runtime h)" pool
+	quiet mqtool remove --runtime h
+	does "where huge pages are denied, there is a pool without them, and that is said"
+	echo deny > /sys/kernel/mm/transparent_hugepage/shmem_enabled
+	want 0 "pool 1M: 0% of it are on huge pages, the rest on small ones: this system denies them" "runtime h: 1 pool" -- \
+		mqtool init --name h --pool 1M:2,huge
+	same '[true,0,null]' "$(json '.pools[0] | [.huge, .huge_bytes, .node]' --runtime h)" pool
+	does "and doctor says it"
+	want 0 "note huge pages this system denies them to shared memory" "ok NUMA nodes 0 is the only one" -- \
+		sh -c 'mqtool doctor | tr -s " "'
+	echo never > /sys/kernel/mm/transparent_hugepage/shmem_enabled
+	quiet mqtool remove --runtime h
+
 	does "init without pools makes three"
 	want 0 "runtime d: 3 pools, 54.5MB of buffers" -- mqtool init --name d
 	same '["4K",1024]["64K",256]["1M",32]' "$(json '.pools[] | [.name, .buffers]' --runtime d | tr -d '\n')" pools
@@ -162,6 +180,10 @@ test_init_refused() {
 	refused "init with a pool of too large buffers" 2 "--pool 17M:1: a buffer has 64 bytes to 16M" -- \
 		mqtool init --name g --pool 17M:1
 	refused "init with a pool of no buffers" 2 "--pool 4K:0: the number of buffers" -- mqtool init --name g --pool 4K:0
+	refused "init with a pool of an unknown kind" 2 "--pool 4K:1,hug: behind the count there may be ,huge" -- \
+		mqtool init --name g --pool 4K:1,hug
+	refused "init with a pool on a node that is not there" 1 \
+		"pool 4K: there is no NUMA node 7 with memory; nodes with memory: 0" -- mqtool init --name g --pool 4K:1,node=7
 	refused "init with two pools of one name" 2 "two pools of the name 4K" -- mqtool init --name g --pool 4K:1 --pool 4K:2
 	refused "a word that is no option" 2 "here: what is this?" "--name here" -- mqtool init here
 	refused "an unknown option" 2 "unrecognized option" "Try \`mqtool init --help'" -- mqtool init --nam3 x
@@ -176,6 +198,8 @@ test_init_refused() {
 		mqtool pool add --name many --size 64 --count 70000
 	refused "pool add to an unknown runtime" 1 "runtime tt: there is none of that name; did you mean t?" -- \
 		mqtool pool add --runtime tt --size 4K --count 1
+	refused "pool add with a node that is none" 2 "--node: a NUMA node is a number from 0 on" -- \
+		mqtool pool add --size 4K --count 1 --node first
 	refused "pool add without a number" 2 "--count is missing" -- mqtool pool add --size 4K
 	refused "pool add with a size that is none" 2 "--size: a size is a number of bytes" -- mqtool pool add --size big --count 1
 	refused "pool with another word than add" 2 "it is mqtool pool add" -- mqtool pool remove

@@ -126,6 +126,38 @@ same '["good"]' "$(numbers '[.blocks[].name]')" 'blocks'
 mqtool stop --block good
 wait $worker && wrong 'status 0'
 
+# where PID: processors of its threads but the first, which only waits
+where() {
+	for task in /proc/"$1"/task/*; do
+		[ "${task##*/}" = "$1" ] || sed -n 's/^Cpus_allowed_list:\t//p' "$task/status"
+	done | tr '\n' ' '
+}
+for place in '--cpus 1 --threads 2:1 1 ' '--cpus 0-1 --threads 3:0 1 0 ' '--cpus 1,0 --threads 2:0 1 ' '--node 0:0-1 '; do
+	test_case "its threads run where they are to: ${place%:*}"
+	# shellcheck disable=SC2086 # words
+	mqtool worker ${place%:*} --block Router --name a > words 2>&1 &
+	worker=$!
+	until_true there 1
+	same "${place#*:}" "$(where $worker)" 'processors of its threads'
+	kill -TERM $worker
+	wait $worker || wrong "status $?: $(cat words)"
+done
+
+test_case 'a place that is not there'
+want 1 'mqtool: --cpus: 0-2: not all of these processors are there and online; online: 0-1' -- \
+	mqtool worker --cpus 0-2 --block Router
+want 1 'mqtool: --cpus: 100000: not all of these processors' -- mqtool worker --cpus 100000 --block Router
+want 1 'mqtool: --node: 5: there is no NUMA node with processors of that number; there are: 0' -- \
+	mqtool worker --node 5 --block Router
+same '[0,0]' "$(numbers '[(.blocks | length), (.clients | length)]')" 'blocks and clients'
+
+test_case 'a place that is none'
+for list in '' , 1, 1- -1 1-0 0x1 '0 1' 0,,1 a; do
+	want 2 "--cpus $list: it is a list of processors" -- mqtool worker --cpus "$list" --block Router
+done
+want 2 '--node x: it is the number of a NUMA node' -- mqtool worker --node x --block Router
+want 2 '--cpus and --node: it is one of them' -- mqtool worker --cpus 0 --node 0 --block Router
+
 test_case 'its death settles all of it'
 chain 6 --threads 2
 kill -KILL $worker

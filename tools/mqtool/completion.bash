@@ -74,7 +74,7 @@ _mqtool_value() {
 	--policy) _mqtool_reply "block drop-newest drop-oldest" ;;
 	--log | --output) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	--name | --param | --process | --size | --count | --timeout | --interval | --mode | --limit | \
-		--delay | --iterations | --seconds | --speed | --depth | --older) ;;
+		--delay | --iterations | --seconds | --speed | --depth | --older | --node | --cpus) ;;
 	--pool) [[ ${words[1]} != holders ]] || _mqtool_reply "$(_mqtool_names pools name "$runtime")" ;;
 	*) return 1 ;;
 	esac

@@ -297,6 +297,21 @@ static void check_limits(struct report *r)
 		     text("that is little for a large graph: ulimit -n 1024"));
 }
 
+/* What pools and workers can ask for. */
+static void check_places(struct report *r)
+{
+	const char *no_huge = place_no_huge();
+	char *nodes = place_nodes();
+
+	if (no_huge)
+		tell(r, NOTE, "huge pages", text("%s", no_huge), NULL);
+	else
+		tell(r, GOOD, "huge pages", text("pools can be on them: mqtool pool add --huge"), NULL);
+	tell(r, GOOD, "NUMA nodes", text("%s %s", nodes, strpbrk(nodes, ",-") ? "have memory" :
+					 "is the only one"), NULL);
+	free(nodes);
+}
+
 /* -- a message -------------------------------------------------------------------------------- */
 
 /* From an output to an input of a client of @name; -errno. */
@@ -396,6 +411,7 @@ int command_doctor(int argc, char **argv)
 		check_signatures(&report);
 	if (check_module(&report, &u) && check_device(&report) && check_versions(&report)) {
 		check_limits(&report);
+		check_places(&report);
 		check_message(&report);
 	}
 	if (report.json) {

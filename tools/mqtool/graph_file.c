@@ -131,10 +131,12 @@ static void read_keys(struct reader *r, struct fy_node *node, const struct key *
  * struct pool_words - a pool as it is written
  * @size: of a buffer
  * @count: of buffers
+ * @options: where
  */
 struct pool_words {
 	const char *size;
 	const char *count;
+	struct mqshm_pool_options options;
 };
 
 static void read_pool_size(struct reader *r, struct fy_node *value, void *what)
@@ -147,11 +149,35 @@ static void read_pool_count(struct reader *r, struct fy_node *value, void *what)
 	((struct pool_words *)what)->count = word(r, value, "count", NULL);
 }
 
+static bool read_bool(struct reader *r, struct fy_node *value, const char *name)
+{
+	const char *yes = word(r, value, name, NULL);
+
+	if (*yes && strcmp(yes, "true") && strcmp(yes, "false"))
+		wrong(r, value, name, yes, "it is true or false");
+	return !strcmp(yes, "true");
+}
+
+static void read_pool_huge(struct reader *r, struct fy_node *value, void *what)
+{
+	((struct pool_words *)what)->options.huge = read_bool(r, value, "huge");
+}
+
+static void read_pool_node(struct reader *r, struct fy_node *value, void *what)
+{
+	const char *s = word(r, value, "node", NULL);
+	const char *error = pool_node_parse(s, &((struct pool_words *)what)->options);
+
+	if (error)
+		wrong(r, value, "node", s, error);
+}
+
 /* "4K: 256" or "frames: {size: 64K, count: 256}" */
 static void read_pool(struct reader *r, struct fy_node_pair *pair)
 {
 	static const struct key keys[] = {
-		{ "size", read_pool_size }, { "count", read_pool_count }, { NULL, NULL }
+		{ "size", read_pool_size }, { "count", read_pool_count },
+		{ "huge", read_pool_huge }, { "node", read_pool_node }, { NULL, NULL }
 	};
 	struct fy_node *value = fy_node_pair_value(pair), *key = fy_node_pair_key(pair);
 	struct pool_words words = { .size = key_of(pair) };
@@ -165,6 +191,7 @@ static void read_pool(struct reader *r, struct fy_node_pair *pair)
 		words.count = word(r, value, "pool", key_of(pair));
 	form = text("%s=%s:%s", key_of(pair), words.size, words.count ? words.count : "");
 	error = words.count ? pool_parse(form, &pool) : "its count is missing";
+	pool.options = words.options;
 	if (error)
 		wrong(r, key, "pool", key_of(pair), error);
 	else
@@ -205,6 +232,38 @@ static void read_threads(struct reader *r, struct fy_node *value, void *what)
 		((struct spec_process *)what)->threads = threads;
 }
 
+static void read_cpus(struct reader *r, struct fy_node *value, void *what)
+{
+	struct spec_process *p = what;
+
+	p->place.cpus = text("%s", word(r, value, "cpus", NULL));
+}
+
+static void read_node(struct reader *r, struct fy_node *value, void *what)
+{
+	struct spec_process *p = what;
+	const char *s = word(r, value, "node", NULL);
+	uint64_t node;
+
+	if (!parse_number(s, UINT32_MAX, &node))
+		wrong(r, value, "node", s, "it is the number of a NUMA node");
+	p->place.on_node = true;
+	p->place.node = node;
+}
+
+/* Before anything is started. */
+static void check_place(struct reader *r, struct fy_node *key, const struct spec_process *p)
+{
+	int error = mqshm_place_check(&p->place);
+	char *what;
+
+	if (!error)
+		return;
+	what = place_wrong(&p->place, error);
+	wrong(r, key, p->place.cpus ? "cpus of process" : "node of process", p->name, what);
+	free(what);
+}
+
 static void read_process_restart(struct reader *r, struct fy_node *value, void *what)
 {
 	read_restart(r, value, &((struct spec_process *)what)->restart);
@@ -213,7 +272,8 @@ static void read_process_restart(struct reader *r, struct fy_node *value, void *
 static void read_processes(struct reader *r, struct fy_node *value, void *what)
 {
 	static const struct key keys[] = {
-		{ "threads", read_threads }, { "restart", read_process_restart }, { NULL, NULL }
+		{ "threads", read_threads }, { "cpus", read_cpus }, { "node", read_node },
+		{ "restart", read_process_restart }, { NULL, NULL }
 	};
 	struct fy_node_pair *pair;
 	void *at = NULL;
@@ -234,6 +294,7 @@ static void read_processes(struct reader *r, struct fy_node *value, void *what)
 		else if (settings && fy_node_get_scalar_token(settings) &&
 			 *fy_node_get_scalar0(settings))
 			wrong(r, settings, "process", p->name, "it is {threads: N, restart: WHEN}");
+		check_place(r, fy_node_pair_key(pair), p);
 	}
 }
 

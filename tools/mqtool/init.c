@@ -187,7 +187,9 @@ int command_init(int argc, char **argv)
 	static const struct argp_option options[] = {
 		{ "name", 'n', "NAME", 0, "Name of the runtime", 0 },
 		{ "pool", 'p', "SIZE:COUNT", 0, "A pool of COUNT buffers of SIZE bytes (4K, 1M); "
-		  "NAME=SIZE:COUNT names it. Repeatable. Default: 4K:1024, 64K:256, 1M:32", 0 },
+		  "NAME=SIZE:COUNT names it; with ,huge behind, it is on huge pages as far as there "
+		  "are any, with ,node=N in the memory of NUMA node N. Repeatable. Default: 4K:1024, "
+		  "64K:256, 1M:32", 0 },
 		{ "mode", 'm', "OCTAL", 0, "Permissions: read lists, write changes the graph, "
 		  "execute joins (default 0700)", 0 },
 		{ "group", 'g', "GROUP", 0, "Group that the mode means (default: yours)", 0 },

@@ -133,18 +133,19 @@ static void print_head(const struct mqshm_snapshot *snap, bool wide)
 static void print_pools(const struct mqshm_snapshot *snap, bool wide)
 {
 	static const char *const titles[] = { "Name", "Size", "Buffers", "Free", "Quarantined",
-		"Waiting", "Memory" };
-	static const size_t widths[] = { 12, 9, 11, 9, 13, 9, 0 };
+		"Waiting", "Memory", "Huge", "Node" };
+	static const size_t widths[] = { 12, 9, 11, 9, 13, 9, 10, 10, 0 };
 	struct table t;
 
-	table_start(&t, titles, widths, 4, 7, wide);
+	table_start(&t, titles, widths, 4, 9, wide);
 	for (size_t i = 0; i < snap->n_pools; i++) {
 		const struct mqshm_pool_record *p = &snap->pools[i];
 		char *cells[] = { show_name(p->name), show_buffer_bytes(p->buffer_bytes),
 			number(p->buffers), number(p->free), number(p->quarantined),
-			number(p->waiting), show_bytes(p->payload_bytes) };
+			number(p->waiting), show_bytes(p->payload_bytes), show_bytes(p->huge_bytes),
+			p->flags & MQSHM_POOL_F_NODE ? number(p->node) : text("-") };
 
-		table_row(&t, cells, 7);
+		table_row(&t, cells, 9);
 	}
 	table_print(&t, "Pools");
 }

@@ -107,6 +107,10 @@ static struct json_object *pool_json(const struct mqshm_pool_record *p)
 	json_add(o, "quarantined", p->quarantined);
 	json_add(o, "waiting", p->waiting);
 	json_add(o, "payload_bytes", p->payload_bytes);
+	json_object_object_add(o, "huge", json_object_new_boolean(p->flags & MQSHM_POOL_F_HUGE));
+	json_add(o, "huge_bytes", p->huge_bytes);
+	json_object_object_add(o, "node", p->flags & MQSHM_POOL_F_NODE ?
+			       json_object_new_int64(p->node) : NULL);
 	return o;
 }
 

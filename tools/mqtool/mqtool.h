@@ -180,17 +180,33 @@ int limit_reached(const char *kind, const char *name, const char *runtime, const
  * @name: MQSHM_POOL_NAME_LEN with its NUL
  * @buffer_bytes: capacity of a buffer
  * @buffers: how many
+ * @options: where
  */
 struct pool_request {
 	char name[MQSHM_POOL_NAME_LEN];
 	uint32_t buffer_bytes;
 	uint32_t buffers;
+	struct mqshm_pool_options options;
 };
 
-/* Parses "SIZE:COUNT" or "NAME=SIZE:COUNT"; NULL, or what is wrong. */
+/* Parses "SIZE:COUNT" or "NAME=SIZE:COUNT", with ",huge" and ",node=N" behind; NULL, or what is wrong. */
 const char *pool_parse(const char *s, struct pool_request *out);
-/* Makes it: 0, or EXIT_FAILED after a message. */
+const char *pool_node_parse(const char *s, struct mqshm_pool_options *out);
+/* Makes it: 0, or EXIT_FAILED after a message. Says if it has not the huge pages that it asked for. */
 int pool_make(struct mqshm_runtime *rt, const struct pool_request *pool);
+
+/* -- place.c: where memory and threads can be ------------------------------------------ */
+
+/* The first line of a small file, "" if there is none; to be freed by the caller, as the next two. */
+char *file_line(const char *path);
+/* Nodes with memory, as in "0-1". */
+char *place_nodes(void);
+/* Nodes of which this process may use memory. */
+char *place_allowed_nodes(void);
+/* What is wrong with a place for threads, as its check said; to be freed by the caller. */
+char *place_wrong(const struct mqshm_place *place, int error);
+/* Why no pool can have huge pages; NULL if it can. */
+const char *place_no_huge(void);
 
 /* -- type.c: types of blocks --------------------------------------------------------- */
 
@@ -318,6 +334,7 @@ int recording_show(const char *name, bool each, bool json);
  * @params: array[@n_params]
  * @ready_fd: socket to a manager, as in mqshm_manager.h; -1 for none
  * @persistent: its connections are persistent
+ * @place: where it runs
  * @made: called when the block is there and before it runs, by its name; 0 or an EXIT_*; may
  *	be NULL
  * @ended: says what it did, in the place of block_report(); EXIT_*; may be NULL
@@ -332,6 +349,7 @@ struct worker_options {
 	size_t n_params;
 	int ready_fd;
 	bool persistent;
+	struct mqshm_place place;
 	int (*made)(const char *name, void *arg);
 	int (*ended)(struct mqshm_instance *in, enum mqshm_result result, const char *sentence,
 		     void *arg);
@@ -342,6 +360,8 @@ struct worker_options {
 int worker_run(const struct worker_options *options);
 /* The process gets its name, and says nothing in pieces; no command that a block runs has @ready_fd. */
 void worker_begin(const char *process_name, int ready_fd);
+/* Whether a process of blocks could be placed: 0, or EXIT_FAILED after a message about @error. */
+int worker_place(const struct mqshm_place *place, int error);
 /* Tells the manager that the block is there, and waits until it may run; false: it may not. */
 bool worker_ready(int ready_fd);
 /* Why a block was not made; frees @sentence (NULL is allowed). EXIT_FAILED. */

@@ -6,6 +6,9 @@
 
 #include "mqtool.h"
 
+#define KEY_HUGE	0x100
+#define KEY_NODE	0x101
+
 static const char *size_check(const char *s, uint32_t *out)
 {
 	uint64_t bytes;
@@ -36,11 +39,44 @@ static const char *name_check(const char *name, struct pool_request *out)
 	return NULL;
 }
 
+const char *pool_node_parse(const char *s, struct mqshm_pool_options *out)
+{
+	uint64_t node;
+
+	if (!parse_number(s, UINT32_MAX, &node))
+		return "a NUMA node is a number from 0 on";
+	out->on_node = true;
+	out->node = node;
+	return NULL;
+}
+
+/* "huge,node=1" */
+static const char *options_parse(char *s, struct mqshm_pool_options *out)
+{
+	const char *wrong = NULL;
+	char *rest = NULL;
+
+	for (char *word = strtok_r(s, ",", &rest); word && !wrong; word = strtok_r(NULL, ",", &rest)) {
+		if (!strcmp(word, "huge"))
+			out->huge = true;
+		else if (!strncmp(word, "node=", 5))
+			wrong = pool_node_parse(word + 5, out);
+		else
+			wrong = "behind the count there may be ,huge and ,node=N, as in 1M:32,huge";
+	}
+	return wrong;
+}
+
 const char *pool_parse(const char *s, struct pool_request *out)
 {
-	char *copy = text("%s", s), *size = copy, *count, *equals = strchr(copy, '=');
+	char *copy = text("%s", s), *size = copy, *count, *options, *equals;
 	const char *wrong = NULL;
 
+	memset(out, 0, sizeof(*out));
+	options = strchr(copy, ',');
+	if (options)
+		*options++ = '\0';
+	equals = strchr(copy, '=');
 	if (equals) {
 		*equals = '\0';
 		size = equals + 1;
@@ -55,6 +91,8 @@ const char *pool_parse(const char *s, struct pool_request *out)
 			wrong = size_check(size, &out->buffer_bytes);
 		if (!wrong)
 			wrong = count_check(count, &out->buffers);
+		if (!wrong && options)
+			wrong = options_parse(options, &out->options);
 	}
 	free(copy);
 	return wrong;
@@ -81,14 +119,68 @@ static int no_place(struct mqshm_runtime *rt, const struct pool_request *pool)
 	return error;
 }
 
+/* One that asked for huge pages and has fewer is none the worse for that, but slower. */
+static void tell_huge(struct mqshm_runtime *rt, const struct pool_request *pool)
+{
+	const struct mqshm_pool_record *there;
+	struct mqshm_snapshot *snap;
+	const char *why = place_no_huge();
+
+	if (mqshm_runtime_snapshot(rt, &snap))
+		return;
+	there = mqshm_snapshot_find_pool(snap, pool->name);
+	if (there && there->huge_bytes < there->payload_bytes)
+		fail("pool", pool->name, "%llu%% of it are on huge pages, the rest on small ones: %s",
+		     (unsigned long long)(there->huge_bytes * 100 / there->payload_bytes), why ? why :
+		     "memory is in pieces; echo 1 > /proc/sys/vm/compact_memory puts it together");
+	mqshm_snapshot_free(snap);
+}
+
+/* What is wrong with the node that it asks for. */
+static int no_node(const struct pool_request *pool, int error)
+{
+	char *nodes = place_nodes(), *allowed = place_allowed_nodes();
+
+	if (error == -EPERM)
+		fail("pool", pool->name, "you may not use memory of NUMA node %u; this process may "
+		     "use nodes %s (its cpuset)", pool->options.node, allowed);
+	else
+		fail("pool", pool->name, "there is no NUMA node %u with memory; nodes with memory: %s",
+		     pool->options.node, nodes);
+	free(nodes);
+	free(allowed);
+	return EXIT_FAILED;
+}
+
+static int no_memory(const struct pool_request *pool)
+{
+	char *bytes = show_bytes((uint64_t)pool->buffer_bytes * pool->buffers);
+
+	if (pool->options.on_node)
+		fail("pool", pool->name, "NUMA node %u has no %s of memory left to reserve",
+		     pool->options.node, bytes);
+	else
+		fail("pool", pool->name, "there are no %s of memory left to reserve", bytes);
+	free(bytes);
+	return EXIT_FAILED;
+}
+
 int pool_make(struct mqshm_runtime *rt, const struct pool_request *pool)
 {
-	int error = mqshm_pool_create(rt, pool->name, pool->buffer_bytes, pool->buffers);
-	char *bytes;
+	int error = mqshm_pool_create_with(rt, pool->name, pool->buffer_bytes, pool->buffers,
+					   &pool->options);
 
 	switch (error) {
 	case 0:
+		if (pool->options.huge)
+			tell_huge(rt, pool);
 		return 0;
+	case -ENOENT:
+	case -EPERM:
+		return no_node(pool, error);
+	case -EOPNOTSUPP:
+		return fail("pool", pool->name, "it cannot be on huge pages: this kernel has none "
+			    "(CONFIG_TRANSPARENT_HUGEPAGE); leave huge out");
 	case -EEXIST:
 		return fail("pool", pool->name, "there is one of that name; take another: "
 			    "NAME=SIZE:COUNT, or --name");
@@ -98,10 +190,7 @@ int pool_make(struct mqshm_runtime *rt, const struct pool_request *pool)
 		return fail("pool", pool->name, "that is more memory than a user may have in "
 			    "pools (the module's parameter user_mbytes)");
 	case -ENOMEM:
-		bytes = show_bytes((uint64_t)pool->buffer_bytes * pool->buffers);
-		fail("pool", pool->name, "there are no %s of memory left to reserve", bytes);
-		free(bytes);
-		return EXIT_FAILED;
+		return no_memory(pool);
 	default:
 		return fail_errno("pool", pool->name, error);
 	}
@@ -151,6 +240,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->count = arg;
 		check(state, "--count", count_check(arg, &o->pool.buffers));
 		return 0;
+	case KEY_HUGE:
+		o->pool.options.huge = true;
+		return 0;
+	case KEY_NODE:
+		check(state, "--node", pool_node_parse(arg, &o->pool.options));
+		return 0;
 	case ARGP_KEY_ARG:
 		if (o->words++ || strcmp(arg, "add"))
 			argp_error(state, "%s: it is mqtool pool add", arg);
@@ -175,6 +270,8 @@ int command_pool(int argc, char **argv)
 		{ "name", 'n', "NAME", 0, "Name of the pool (default: its size as written)", 0 },
 		{ "size", 's', "BYTES", 0, "Capacity of a buffer: 64 to 16M", 0 },
 		{ "count", 'c', "N", 0, "Number of buffers", 0 },
+		{ "huge", KEY_HUGE, NULL, 0, "On huge pages, as far as there are any", 0 },
+		{ "node", KEY_NODE, "N", 0, "In the memory of NUMA node N", 0 },
 		{ 0 }
 	};
 	static const struct argp argp = {

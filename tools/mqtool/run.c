@@ -10,7 +10,7 @@
 
 /* Of a runtime that is made for a graph that says none. */
 static const struct pool_request default_pools[] = {
-	{ "4K", 4 << 10, 1024 }, { "64K", 64 << 10, 256 }, { "1M", 1 << 20, 32 },
+	{ "4K", 4 << 10, 1024, { 0 } }, { "64K", 64 << 10, 256, { 0 } }, { "1M", 1 << 20, 32, { 0 } },
 };
 
 static int pool_ensure(struct mqshm_runtime *rt, const struct mqshm_snapshot *snap,
@@ -20,6 +20,13 @@ static int pool_ensure(struct mqshm_runtime *rt, const struct mqshm_snapshot *sn
 
 	if (!there)
 		return pool_make(rt, pool);
+	if (pool->options.huge && !(there->flags & MQSHM_POOL_F_HUGE))
+		return fail("pool", pool->name, "the runtime has one of that name, which is not to be on "
+			    "huge pages");
+	if (pool->options.on_node && (!(there->flags & MQSHM_POOL_F_NODE) ||
+				      there->node != pool->options.node))
+		return fail("pool", pool->name, "the runtime has one of that name, which is not on NUMA "
+			    "node %u", pool->options.node);
 	if (there->buffer_bytes == pool->buffer_bytes && there->buffers >= pool->buffers)
 		return 0;
 	return fail("pool", pool->name, "the runtime has one of that name, with %u buffers of %u "
@@ -79,6 +86,7 @@ static struct mqshm_process_spec *processes_make(const struct spec *s,
 	for (size_t i = 0; i < s->n_processes; i++)
 		processes[i] = (struct mqshm_process_spec) {
 			.name = s->processes[i].name, .threads = s->processes[i].threads,
+			.place = s->processes[i].place,
 			.inherit = true, .restart = *restart_of(&s->processes[i].restart, o),
 		};
 	return processes;

@@ -51,8 +51,10 @@ struct spec_connection *spec_connect(struct spec *s, const char *from, const cha
 
 void spec_free(struct spec *s)
 {
-	for (size_t i = 0; i < s->n_processes; i++)
+	for (size_t i = 0; i < s->n_processes; i++) {
 		free(s->processes[i].name);
+		free((char *)s->processes[i].place.cpus);
+	}
 	for (size_t i = 0; i < s->n_blocks; i++) {
 		struct spec_block *b = &s->blocks[i];
 

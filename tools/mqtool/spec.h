@@ -9,12 +9,14 @@
  * struct spec_process - a process of a graph
  * @name: its name
  * @threads: that run its blocks
+ * @place: where they run; its list is copied
  * @restart: when it is started again
  * @line: where it is written
  */
 struct spec_process {
 	char *name;
 	uint32_t threads;
+	struct mqshm_place place;
 	struct mqshm_restart restart;
 	unsigned int line;
 };

@@ -146,6 +146,18 @@ bool worker_ready(int ready_fd)
 	return n == 1;
 }
 
+int worker_place(const struct mqshm_place *place, int error)
+{
+	char *wrong;
+
+	if (!error)
+		return EXIT_DONE;
+	wrong = place_wrong(place, error);
+	fail(place->cpus ? "--cpus" : "--node", NULL, "%s", wrong);
+	free(wrong);
+	return EXIT_FAILED;
+}
+
 int worker_run(const struct worker_options *o)
 {
 	struct mqshm_client_options options = {
@@ -157,6 +169,8 @@ int worker_run(const struct worker_options *o)
 	int status = EXIT_DONE, error;
 
 	worker_begin(o->process_name, o->ready_fd);
+	if (worker_place(&o->place, mqshm_place_thread(&o->place, 0)))
+		return EXIT_FAILED;
 	error = mqshm_client_join(o->runtime, &options, &client);
 	if (error)
 		return runtime_fail(o->runtime, error);

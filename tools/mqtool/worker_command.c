@@ -11,6 +11,8 @@
 #define KEY_PIN		0x100
 #define KEY_READY_FD	0x101
 #define KEY_PERSISTENT	0x102
+#define KEY_CPUS	0x103
+#define KEY_NODE	0x104
 
 /**
  * struct block_options - what the command line says of a block
@@ -119,6 +121,15 @@ static void check_threads(const struct options *o, struct argp_state *state)
 				   o->worker.threads);
 }
 
+/* What is not on this machine is told when it is tried. */
+static void check_place(const struct mqshm_place *place, struct argp_state *state)
+{
+	if (place->cpus && place->on_node)
+		argp_error(state, "--cpus and --node: it is one of them");
+	else if (mqshm_place_check(place) == -EINVAL)
+		argp_error(state, "--cpus %s: it is a list of processors, as in 0-3,8", place->cpus);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
@@ -138,6 +149,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_PERSISTENT:
 		o->worker.persistent = true;
+		return 0;
+	case KEY_CPUS:
+		o->worker.place.cpus = arg;
+		return 0;
+	case KEY_NODE:
+		if (!parse_number(arg, UINT32_MAX, &number))
+			argp_error(state, "--node %s: it is the number of a NUMA node", arg);
+		o->worker.place.on_node = true;
+		o->worker.place.node = (uint32_t)number;
 		return 0;
 	case KEY_READY_FD:
 		o->ready_fd = atoi(arg);
@@ -160,6 +180,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!o->n_blocks)
 			argp_error(state, "--block is missing");
 		check_threads(o, state);
+		check_place(&o->worker.place, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -280,6 +301,7 @@ static int run_alone(const struct options *o, const char *runtime)
 		.runtime = runtime, .ops = b->ops, .name = b->name, .params = b->params,
 		.n_params = b->n_params, .process_name = o->worker.process_name,
 		.ready_fd = o->ready_fd, .persistent = o->worker.persistent,
+		.place = o->worker.place,
 	};
 
 	return worker_run(&alone);
@@ -292,6 +314,8 @@ static int run(const struct options *o, const char *runtime)
 
 	worker_begin(o->worker.process_name, o->ready_fd);
 	error = mqshm_worker_open(runtime, &o->worker, &w);
+	if (error == -ENXIO || error == -EPERM)
+		return worker_place(&o->worker.place, error);
 	if (error)
 		return runtime_fail(runtime, error);
 	managed = o->ready_fd >= 0;
@@ -313,6 +337,9 @@ int command_worker(int argc, char **argv)
 	static const struct argp_option options[] = {
 		OPTION_RUNTIME,
 		{ "threads", 't', "N", 0, "Threads that the blocks share (default: 1)", 0 },
+		{ "cpus", KEY_CPUS, "LIST", 0, "Processors of the threads, as in 0-3,8: the first thread on "
+		  "the first of them, and so on (default: any)", 0 },
+		{ "node", KEY_NODE, "N", 0, "The threads run on processors of NUMA node N", 0 },
 		{ "process", 'P', "NAME", 0, "Name of the process (default: worker)", 0 },
 		{ "persistent", KEY_PERSISTENT, NULL, 0, "Connections of its blocks stay when they go, "
 		  "for the next ones of their names", 0 },
