@@ -338,7 +338,7 @@ int mqshm_port_end(struct mqshm_client *c, u32 number, struct mqshm_wakes *wakes
 	mutex_lock(&rt->lock);
 	port->ended = true;
 	list_for_each_entry(conn, &rt->conns, node) {
-		if (conn->end[MQSHM_DIR_OUT].port != port)
+		if (conn->end[MQSHM_DIR_OUT].port != port && !mqshm_persist_is_for(conn, port))
 			continue;
 		spin_lock(&conn->lock);
 		/* [S7] after the slots, which the same thread wrote; read with acquire */

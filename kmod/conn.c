@@ -451,6 +451,8 @@ void mqshm_conn_let_go(struct mqshm_conn *conn, unsigned int dir, u32 why, bool 
 	conn_tell_end(conn, why == MQSHM_RING_DEAD && !conn_has_ended(conn, dir) ?
 			    MQSHM_CHANGE_DIED : MQSHM_CHANGE_WENT, wakes);
 	list_del(&conn->end[dir].node);
+	if (dir == MQSHM_DIR_IN)
+		mqshm_persist_reader(conn, for_good);
 	if (mqshm_persist_may_wait(conn, dir, for_good)) {
 		kept = mqshm_persist_wait(conn, dir, wakes);
 	} else {

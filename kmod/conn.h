@@ -85,8 +85,9 @@ struct mqshm_end {
  * @told_end: those who watch were told that it ended; protected by the runtime's
  *	lock
  * @given_up: persistent, but taken away: no end waits or comes back; protected by the
- *	runtime's lock, as are the next three
+ *	runtime's lock, as are the next four
  * @wanted: a block came for an end that is gone
+ * @reader: the consumer's block that read the end which the flags tell of, or 0
  * @keep_until_ns: deadline of messages that are kept, else U64_MAX
  * @expired: messages dropped behind that
  * @lock: the ring lock: flags, sleepers, draining
@@ -109,6 +110,7 @@ struct mqshm_conn {
 	bool told_end;
 	bool given_up;
 	bool wanted;
+	u64 reader;
 	u64 keep_until_ns;
 	u64 expired;
 	spinlock_t lock;

@@ -135,6 +135,7 @@ static void end_take(struct mqshm_conn *conn, unsigned int dir, struct mqshm_por
 		     struct mqshm_wakes *wakes)
 {
 	spin_lock(&conn->lock);
+	/* [X4] */
 	WRITE_ONCE(*conn->flags, *conn->flags &
 		   ~(dir == MQSHM_DIR_OUT ? MQSHM_RING_AWAY : MQSHM_RING_KEPT));
 	spin_unlock(&conn->lock);
@@ -174,8 +175,30 @@ static bool has_ended(const struct mqshm_conn *conn)
 static void end_forget(struct mqshm_conn *conn)
 {
 	spin_lock(&conn->lock);
-	WRITE_ONCE(*conn->flags, *conn->flags & ~MQSHM_RING_EOF);
+	WRITE_ONCE(*conn->flags, *conn->flags & ~MQSHM_RING_EOF);	/* [X3] */
 	spin_unlock(&conn->lock);
+	conn->reader = 0;
+}
+
+/* A consumer lets go: it has read the end if there is one and nothing before it. */
+void mqshm_persist_reader(struct mqshm_conn *conn, bool for_good)
+{
+	bool read = for_good && is_persistent(conn) && has_ended(conn) &&
+		    !mqshm_ring_has_message(conn);
+
+	lockdep_assert_held(&conn->rt->lock);
+	conn->reader = read ? conn->end[MQSHM_DIR_IN].block : 0;
+}
+
+/*
+ * Whether the end that @out announces is @conn's too, although that has gone: its consumer
+ * was, or is not there yet. The next one would wait for what never comes.
+ */
+bool mqshm_persist_is_for(struct mqshm_conn *conn, struct mqshm_port *out)
+{
+	lockdep_assert_held(&conn->rt->lock);
+	return is_persistent(conn) && both_gone(conn) &&
+	       end_port_in(conn, MQSHM_DIR_OUT, out->block) == out;
 }
 
 /*
@@ -192,12 +215,13 @@ static void conn_revive(struct mqshm_conn *conn, struct mqshm_wakes *wakes)
 	if (!in || (!out && !has_ended(conn)))
 		return;
 	/*
-	 * It is empty. A client that broke the protocol may have left any tail, and a slot
+	 * [X1] It is empty. A client that broke the protocol may have left any tail, and a slot
 	 * that looks filled there: that is its own runtime's damage, as in any ring.
 	 */
 	WRITE_ONCE(consumer->phead, tail);
 	WRITE_ONCE(consumer->head, tail);
 	spin_lock(&conn->lock);
+	/* [X2] */
 	WRITE_ONCE(*conn->flags, conn->policy | (!out || out->ended ? MQSHM_RING_EOF : 0));
 	spin_unlock(&conn->lock);
 	conn->wanted = false;
@@ -221,7 +245,7 @@ static void producer_came(struct mqshm_conn *conn, struct mqshm_port *out,
 		return;
 	/* nor that the last one was done with the ring, if it was */
 	spin_lock(&conn->lock);
-	WRITE_ONCE(*conn->flags, conn->policy);
+	WRITE_ONCE(*conn->flags, conn->policy);				/* [X2] */
 	spin_unlock(&conn->lock);
 	conn->wanted = false;
 	mqshm_conn_offer(conn, MQSHM_DIR_OUT, out);
@@ -256,11 +280,10 @@ void mqshm_persist_block_came(struct mqshm_block *block, struct mqshm_wakes *wak
 	}
 }
 
-/* A consumer has let go at the end of the stream, which another would be told of. */
-static bool end_is_kept(const struct mqshm_conn *conn)
+/* The block that has let go at the end of the stream; who comes would be told of that. */
+static bool was_told(const struct mqshm_conn *conn, const struct mqshm_block *block)
 {
-	return is_persistent(conn) && conn->end[MQSHM_DIR_IN].state == MQSHM_END_GONE &&
-	       !conn->wanted && has_ended(conn);
+	return conn->end[MQSHM_DIR_IN].state == MQSHM_END_GONE && conn->reader == block->id;
 }
 
 /*
@@ -269,16 +292,12 @@ static bool end_is_kept(const struct mqshm_conn *conn)
  */
 void mqshm_persist_block_leaves(const struct mqshm_block *block)
 {
-	const struct mqshm_end *end;
 	struct mqshm_conn *conn;
 
 	lockdep_assert_held(&block->client->rt->lock);
-	list_for_each_entry(conn, &block->client->rt->conns, node) {
-		end = &conn->end[MQSHM_DIR_IN];
-		if (end_is_kept(conn) && !strcmp(end->block_name, block->name) &&
-		    uid_eq(end->uid, block->client->uid))
+	list_for_each_entry(conn, &block->client->rt->conns, node)
+		if (was_told(conn, block))
 			end_forget(conn);
-	}
 }
 
 /* All of its blocks do: there may be thousands, beside thousands of connections. */
@@ -289,10 +308,8 @@ void mqshm_persist_client_leaves(const struct mqshm_client *c)
 
 	lockdep_assert_held(&c->rt->lock);
 	list_for_each_entry(conn, &c->rt->conns, node) {
-		if (!end_is_kept(conn) || !uid_eq(conn->end[MQSHM_DIR_IN].uid, c->uid))
-			continue;
-		block = mqshm_block_find(c->rt, conn->end[MQSHM_DIR_IN].block_name);
-		if (block && block->client == c)
+		block = conn->reader ? mqshm_block_by_id(c->rt, conn->reader) : NULL;
+		if (block && block->client == c && was_told(conn, block))
 			end_forget(conn);
 	}
 }

@@ -7,10 +7,13 @@
 struct mqshm_block;
 struct mqshm_client;
 struct mqshm_conn;
+struct mqshm_port;
 struct mqshm_runtime;
 struct mqshm_wakes;
 
 bool mqshm_persist_may_wait(const struct mqshm_conn *conn, unsigned int dir, bool for_good);
+void mqshm_persist_reader(struct mqshm_conn *conn, bool for_good);
+bool mqshm_persist_is_for(struct mqshm_conn *conn, struct mqshm_port *out);
 u64 mqshm_persist_wait(struct mqshm_conn *conn, unsigned int dir, struct mqshm_wakes *wakes);
 void mqshm_persist_block_came(struct mqshm_block *block, struct mqshm_wakes *wakes);
 void mqshm_persist_block_leaves(const struct mqshm_block *block);

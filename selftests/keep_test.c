@@ -460,6 +460,28 @@ TEST_F(keep, a_producer_comes_before_the_end_is_told)
 	}
 }
 
+/* Also if it goes before a consumer comes: that waits for the next one. */
+TEST_F(keep, a_producer_takes_an_end_away)
+{
+	struct mqshm_buffer buf;
+
+	OPEN_PAIR(.flags = STAYS);
+	ASSERT_EQ(0, mqshm_port_end(self->source.out[0]));
+	node_close(&self->source);
+	node_close(&self->sink);
+	ASSERT_EQ(0, open_source(&self->source));
+	node_close(&self->source);
+	ASSERT_EQ(0, open_sink(&self->sink));
+	while (mqshm_client_update(self->sink.client) > 0)
+		;
+	EXPECT_EQ(-EAGAIN, mqshm_port_pop(self->sink.in[0], &buf));
+	ASSERT_EQ(0, open_source(&self->source));
+	ASSERT_EQ(0, wait_connected(&self->source, 1));
+	ASSERT_EQ(0, wait_connected(&self->sink, 1));
+	PUSH(1);
+	POP(1);
+}
+
 /* Nor that the last one was done with the ring before anybody knew of it. */
 TEST_F(keep, a_producer_comes_for_a_ring_that_the_last_one_refused)
 {
@@ -532,6 +554,54 @@ TEST_F(keep, a_producer_behind_an_end_goes_again)
 		ASSERT_EQ(0, wait_connected(&self->source, 1));
 		ASSERT_EQ(0, wait_connected(&self->sink, 1));
 	}
+}
+
+/* The consumer died before the end, and the producer has noticed: it still announces it. */
+TEST_F(keep, an_end_is_announced_to_nobody)
+{
+	struct mqshm_buffer buf;
+
+	OPEN_PAIR(.flags = STAYS);
+	for (int life = 0; life < 3; life++) {
+		PUSH(2);
+		node_close(&self->sink);
+		if (life < 2)
+			ASSERT_EQ(0, wait_connected(&self->source, 0));
+		ASSERT_EQ(0, mqshm_port_end(self->source.out[0]));
+		node_close(&self->source);
+		ASSERT_EQ(0, open_sink(&self->sink));
+		EXPECT_EQ(-ENODATA, node_pop(&self->sink, self->sink.in[0], &buf, SOON));
+		ASSERT_EQ(0, open_source(&self->source));
+		ASSERT_EQ(0, wait_connected(&self->source, 1));
+		ASSERT_EQ(0, wait_connected(&self->sink, 1));
+		self->seen = self->sent;
+	}
+	/* nor is a new one hidden from a consumer by one that it was told of */
+	ASSERT_EQ(0, mqshm_port_end(self->source.out[0]));
+	EXPECT_EQ(-ENODATA, node_pop(&self->sink, self->sink.in[0], &buf, SOON));
+}
+
+/* One that let go of the ring before the end has not read it, though it leaves in order. */
+TEST_F(keep, an_end_behind_a_refusal_is_told)
+{
+	struct mqshm_client_sync_args sync;
+	struct mqshm_buffer buf;
+	int fd;
+
+	ASSERT_EQ(0, open_source(&self->source));
+	ASSERT_EQ(0, open_sink(&self->sink));
+	ASSERT_EQ(0, graph_connect_as(self->fd, "source", "sink",
+				      ARGS(connect, .flags = STAYS), &self->id));
+	ASSERT_EQ(0, wait_connected(&self->source, 1));
+	fd = mqshm_client_fd(self->sink.client);
+	ASSERT_EQ(0, client_sync(fd, &sync));
+	ASSERT_EQ(1, sync.out_count);
+	ASSERT_EQ(0, id_command(fd, MQSHM_IOC_RING_DETACH, sync.events[0].ring));
+	ASSERT_EQ(0, mqshm_port_end(self->source.out[0]));
+	node_close(&self->sink);
+	node_close(&self->source);
+	ASSERT_EQ(0, open_sink(&self->sink));
+	EXPECT_EQ(-ENODATA, node_pop(&self->sink, self->sink.in[0], &buf, SOON));
 }
 
 TEST_F(keep, without_keep_what_was_queued_goes)
