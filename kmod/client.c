@@ -276,6 +276,29 @@ u16 *mqshm_client_hold(const struct mqshm_client *c, u32 buffer)
 	return mqshm_region_at(c->hold, buffer * sizeof(u16));
 }
 
+/*
+ * Whether it asked to be told, and nothing has come: it sleeps in poll or epoll, which last
+ * found nothing, or all of its eventfds are armed. Who was told and does nothing has stalled.
+ */
+static bool client_awaits(struct mqshm_client *c)
+{
+	struct mqshm_port *port;
+	bool armed = false;
+
+	if (waitqueue_active(&c->wq) && READ_ONCE(c->poll_wakeups) == atomic_read(&c->wakeups))
+		return true;
+	rcu_read_lock();
+	list_for_each_entry_rcu(port, &c->ports, client_node) {
+		if (!rcu_access_pointer(port->eventfd))
+			continue;
+		armed = atomic_read(&port->armed);
+		if (!armed)
+			break;
+	}
+	rcu_read_unlock();
+	return armed;
+}
+
 /* What is shown of it, at @now: MQSHM_CLIENT_*. */
 u32 mqshm_client_state(struct mqshm_client *c, u64 now)
 {
@@ -285,10 +308,13 @@ u32 mqshm_client_state(struct mqshm_client *c, u64 now)
 	if (progress != c->seen_progress) {
 		c->seen_progress = progress;
 		c->seen_ns = now;
+		c->awaits = false;
 	}
 	if (READ_ONCE(c->dead) || mqshm_mm_process_exiting(c))
 		return MQSHM_CLIENT_EXITING;
-	if (atomic_read(&c->sleeping)) {
+	/* between two polls it may do much else: only the silent are looked at */
+	c->awaits = (c->awaits || now - c->seen_ns >= STALLED_NS) && client_awaits(c);
+	if (c->awaits || atomic_read(&c->sleeping)) {
 		c->seen_ns = now;
 		return MQSHM_CLIENT_IDLE;
 	}

@@ -72,6 +72,8 @@ struct mqshm_waiter {
  * @synced_gen: gen word told by the last SYNC; protected by @lock
  * @polled: its descriptor was polled: rings that it gets later are armed for that;
  *	protected by @lock
+ * @poll_wakeups: @wakeups when a poll last found nothing, else another number; written
+ *	under @lock
  *
  * @waiters: by pool: its place in line there
  * @leasing: a LEASE or WAIT of this client waits for buffers; only one may
@@ -84,6 +86,8 @@ struct mqshm_waiter {
  * @ioctls: calls so far
  * @seen_progress: progress word at the last look, protected by the runtime's lock
  * @seen_ns: when it was seen to have moved, protected by the runtime's lock
+ * @awaits: it was found to wait by poll or eventfds, and has made no call since; protected by
+ *	the runtime's lock
  * @told_stalled: those who watch were told that it stalls; protected by the
  *	runtime's lock
  *
@@ -127,6 +131,7 @@ struct mqshm_client {
 	u64 freed;
 	u64 synced_gen;
 	bool polled;
+	int poll_wakeups;
 
 	struct mqshm_waiter waiters[MQSHM_POOLS_MAX];
 	atomic_t leasing;
@@ -139,6 +144,7 @@ struct mqshm_client {
 	atomic64_t ioctls;
 	u64 seen_progress;
 	u64 seen_ns;
+	bool awaits;
 	bool told_stalled;
 
 	struct mqshm_mm *binding;

@@ -314,9 +314,9 @@ int mqshm_wait(struct mqshm_client *c, struct mqshm_wait_args *args,
 __poll_t mqshm_wait_poll(struct mqshm_client *c, struct file *file, poll_table *wait)
 {
 	__poll_t asked = poll_requested_events(wait), mask = 0;
+	int seen = atomic_read(&c->wakeups), ret;
 	bool room = true, outputs = false;
 	struct mqshm_port *port;
-	int ret;
 
 	poll_wait(file, &c->wq, wait);
 	ret = mqshm_client_enter(c);
@@ -341,6 +341,7 @@ __poll_t mqshm_wait_poll(struct mqshm_client *c, struct file *file, poll_table *
 		mask |= EPOLLIN | EPOLLRDNORM;
 	if (outputs && room)
 		mask |= EPOLLOUT | EPOLLWRNORM;
+	WRITE_ONCE(c->poll_wakeups, mask & asked ? seen - 1 : seen);
 	mqshm_client_exit(c);
 	return mask;
 }

@@ -4,6 +4,8 @@
 #include "kselftest_harness.h"
 
 #include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 
 #include "graph.h"
@@ -486,14 +488,50 @@ TEST_F(query, sleeping_client_is_idle)
 	EXPECT_EQ(~0U, client_state(self->fd, *id));
 }
 
-/* Shown, not killed: five seconds without a call, and back. */
+/* A client whose descriptor is in an epoll, and one with an eventfd that is armed. */
+struct pollers {
+	struct node by_epoll;
+	struct node by_eventfd;
+	int epoll;
+};
+
+static int pollers_open(struct pollers *p, int fd)
+{
+	const struct node_options options = { .ins = 1, .depth = 4 };
+	struct epoll_event event = { .events = EPOLLIN };
+	int err = node_open(&p->by_epoll, runtime_name(), "epoll", &options) ?:
+		  node_open(&p->by_eventfd, runtime_name(), "eventfd", &options) ?:
+		  graph_connect(fd, "source", "epoll", NULL) ?:
+		  node_wait_connections(&p->by_epoll, p->by_epoll.in[0], 1, 5000) ?:
+		  mqshm_port_set_eventfd(p->by_eventfd.in[0], eventfd(0, EFD_NONBLOCK)) ?:
+		  mqshm_port_arm(p->by_eventfd.in[0]);
+
+	p->epoll = epoll_create1(EPOLL_CLOEXEC);
+	return err ?: epoll_ctl(p->epoll, EPOLL_CTL_ADD, mqshm_client_fd(p->by_epoll.client), &event);
+}
+
+static void pollers_close(struct pollers *p)
+{
+	close(p->epoll);
+	node_close(&p->by_epoll);
+	node_close(&p->by_eventfd);
+}
+
+/* Shown, not killed: five seconds without a call, and back. Who waits to be told is idle. */
 TEST_F_TIMEOUT(query, silent_client_is_stalled, 20)
 {
 	uint64_t id = mqshm_client_id(self->source.client);
-	uint64_t begin = now_ns(), looked, seen, then;
+	uint64_t begin, looked, seen, then, epoll, eventfd;
 	struct mqshm_buffer buf;
+	struct pollers p;
 	uint32_t state;
 
+	ASSERT_EQ(0, pollers_open(&p, self->fd));
+	epoll = mqshm_client_id(p.by_epoll.client);
+	eventfd = mqshm_client_id(p.by_eventfd.client);
+	begin = now_ns();
+	EXPECT_EQ(MQSHM_CLIENT_RUNNING, client_state(self->fd, epoll));
+	EXPECT_EQ(MQSHM_CLIENT_RUNNING, client_state(self->fd, eventfd));
 	ASSERT_EQ(0, node_alloc(&self->source, 64, after_ms(1000), &buf));
 	EXPECT_EQ(MQSHM_CLIENT_RUNNING, client_seen(self->fd, id, &seen));
 	looked = now_ns();
@@ -506,7 +544,14 @@ TEST_F_TIMEOUT(query, silent_client_is_stalled, 20)
 	EXPECT_LT(begin + 4000000000ULL, now_ns());
 	EXPECT_EQ(MQSHM_CLIENT_STALLED, client_seen(self->fd, id, &then));
 	EXPECT_EQ(seen, then);
-	ASSERT_EQ(0, mqshm_buffer_release(self->source.client, &buf));
+	EXPECT_EQ(MQSHM_CLIENT_IDLE, client_state(self->fd, epoll));
+	EXPECT_EQ(MQSHM_CLIENT_IDLE, client_state(self->fd, eventfd));
+	/* a message, and a connection: both have been told, and do nothing */
+	ASSERT_EQ(0, mqshm_port_push(self->source.out[0], &buf, 0));
+	ASSERT_EQ(0, graph_connect(self->fd, "source", "eventfd", NULL));
+	EXPECT_EQ(MQSHM_CLIENT_RUNNING, client_state(self->fd, epoll));
+	EXPECT_EQ(MQSHM_CLIENT_RUNNING, client_state(self->fd, eventfd));
+	pollers_close(&p);
 	EXPECT_EQ(MQSHM_CLIENT_RUNNING, client_seen(self->fd, id, &then));
 	EXPECT_LT(looked, then);
 }

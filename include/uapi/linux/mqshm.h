@@ -1280,8 +1280,8 @@ struct mqshm_pool_record {
 };
 
 #define MQSHM_CLIENT_RUNNING	0
-#define MQSHM_CLIENT_IDLE	1	/* asleep in this module */
-#define MQSHM_CLIENT_STALLED	2	/* 5 s without a library call */
+#define MQSHM_CLIENT_IDLE	1	/* asleep in this module; or, after 5 s, in poll or by eventfds */
+#define MQSHM_CLIENT_STALLED	2	/* 5 s without a library call, and none of that */
 #define MQSHM_CLIENT_EXITING	3	/* dead, not settled yet, or its hand parked */
 
 /**
