@@ -7,10 +7,6 @@
 
 #include "spec.h"
 
-#define KEY_DRY_RUN	0x100
-#define KEY_RESTART	0x101
-#define KEY_JSON	0x102
-
 /**
  * struct launch_line - the command line
  * @run: how to run
@@ -74,18 +70,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct launch_line *line = state->input;
 
 	switch (key) {
-	case KEY_RUNTIME:
-		line->run.runtime = arg;
-		return 0;
-	case KEY_RESTART:
-		if (!restart_parse(arg, &line->run.restart))
-			argp_error(state, "--restart %s: " RESTART_FORM, arg);
-		return 0;
-	case KEY_DRY_RUN:
-		line->run.dry = true;
-		return 0;
-	case KEY_JSON:
-		line->run.json = true;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &line->run;
 		return 0;
 	case ARGP_KEY_ARG:
 		word_add(line, text("%s", arg));
@@ -250,24 +236,14 @@ static int read_words(const struct launch_line *line, struct spec *s)
 
 int command_launch(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "runtime", KEY_RUNTIME, "NAME", 0, "Runtime (default: $MQSHM_RUNTIME, else one that is "
-		  "made for this graph and goes with it)", 0 },
-		{ "restart", KEY_RESTART, "WHEN", 0, "When blocks are started again: no, on-failure, "
-		  "always, or as on-failure:20", 0 },
-		{ "dry-run", KEY_DRY_RUN, NULL, 0, "Only check the graph, and show it", 0 },
-		{ "json", KEY_JSON, NULL, 0, "What becomes of processes, as JSON, an object a line on stdout; "
-		  "with --dry-run: the graph as JSON", 0 },
-		{ 0 }
-	};
 	static const struct argp argp = {
-		options, parse, "'TYPE KEY=VALUE... ! TYPE KEY=VALUE...'",
+		NULL, parse, "'TYPE KEY=VALUE... ! TYPE KEY=VALUE...'",
 		"Runs a graph that is written in one line, until it is done."
 		"\vname=NAME names a block; NAME. stands for it elsewhere in the line, NAME.PORT for "
 		"one of its ports. An output may be joined to several inputs: each gets everything.\n\n"
 		"  mqtool launch 'FileSource filename=a.wav ! Amplifier gain=2 ! FileSink filename=b.wav'\n"
 		"  mqtool launch 'FileSource name=s filename=a.wav ! FileSink filename=b.wav "
-		"s. ! Amplifier ! FileSink filename=c.wav'", NULL, NULL, NULL
+		"s. ! Amplifier ! FileSink filename=c.wav'", run_children, NULL, NULL
 	};
 	struct launch_line line = { 0 };
 	struct spec spec = { 0 };

@@ -326,10 +326,6 @@ int spec_run(const struct spec *s, const struct run_options *o)
 
 /* -- the command --------------------------------------------------------------------------- */
 
-#define KEY_DRY_RUN	0x100
-#define KEY_RESTART	0x101
-#define KEY_JSON	0x102
-
 /**
  * struct run_line - the command line
  * @run: how to run
@@ -345,18 +341,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct run_line *line = state->input;
 
 	switch (key) {
-	case KEY_RUNTIME:
-		line->run.runtime = arg;
-		return 0;
-	case KEY_RESTART:
-		if (!restart_parse(arg, &line->run.restart))
-			argp_error(state, "--restart %s: " RESTART_FORM, arg);
-		return 0;
-	case KEY_DRY_RUN:
-		line->run.dry = true;
-		return 0;
-	case KEY_JSON:
-		line->run.json = true;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &line->run;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (line->file)
@@ -384,19 +370,8 @@ static char *base_name(const char *file)
 
 int command_run(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "runtime", KEY_RUNTIME, "NAME", 0, "Runtime (default: the one of the graph, else "
-		  "$MQSHM_RUNTIME, else the name of the file). One that is not there is made, and "
-		  "goes with the graph", 0 },
-		{ "restart", KEY_RESTART, "WHEN", 0, "For blocks that do not say themselves when they "
-		  "are started again: no, on-failure, always, or as on-failure:20", 0 },
-		{ "dry-run", KEY_DRY_RUN, NULL, 0, "Only check the graph, and show it", 0 },
-		{ "json", KEY_JSON, NULL, 0, "What becomes of processes, as JSON, an object a line on stdout; "
-		  "with --dry-run: the graph as JSON", 0 },
-		{ 0 }
-	};
 	static const struct argp argp = {
-		options, parse, "FILE.yaml", "Runs a graph from a file, until it is done."
+		NULL, parse, "FILE.yaml", "Runs a graph from a file, until it is done."
 		"\vAll is checked before anything is started, and all is connected before the first "
 		"block runs. Ctrl-C ends the streams at their sources and lets through what is on "
 		"its way; a second one stops all blocks at once. man mqtool describes the file.\n\n"
@@ -404,7 +379,7 @@ int command_run(int argc, char **argv)
 		"    src: {type: FileSource, params: {filename: in.wav}}\n"
 		"    snk: {type: FileSink, params: {filename: out.wav}}\n"
 		"  connections:\n"
-		"    - src -> snk", NULL, NULL, NULL
+		"    - src -> snk", run_children, NULL, NULL
 	};
 	struct run_line line = { 0 };
 	struct spec spec = { 0 };

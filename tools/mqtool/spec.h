@@ -125,6 +125,11 @@ struct run_options {
 /* Checks a graph and runs it to its end; EXIT_*. */
 int spec_run(const struct spec *s, const struct run_options *o);
 
+/* -- run_line.c ---------------------------------------------------------------------------- */
+
+/* Options of how to run a graph, for a command whose child_inputs[0] is struct run_options. */
+extern const struct argp_child run_children[];
+
 /* -- run_json.c ------------------------------------------------------------------------- */
 
 /* The graph, its blocks in this order; EXIT_*. */
