@@ -79,16 +79,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static int explain(struct mqshm_manager *m, const char *name, const struct connect_options *o,
 		   int error)
 {
-	struct mqshm_snapshot *snap;
-	bool found;
-
-	if (runtime_snapshot(mqshm_manager_runtime(m), name, &snap))
+	if (!graph_has_ends(mqshm_manager_runtime(m), name, o->from, o->to))
 		return EXIT_FAILED;
-	found = graph_find_port(snap, o->from, MQSHM_DIR_OUT) &&
-		graph_find_port(snap, o->to, MQSHM_DIR_IN);
-	mqshm_snapshot_free(snap);
 	/* it came or went meanwhile */
-	return found ? fail_errno("connection", o->from, error) : EXIT_FAILED;
+	return fail_errno("connection", o->from, error);
 }
 
 static int do_connect(struct mqshm_manager *m, const char *name, const struct connect_options *o)

@@ -54,18 +54,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static uint64_t find_connection(struct mqshm_manager *m, const char *name,
 				const struct disconnect_options *o)
 {
-	struct mqshm_snapshot *snap;
 	uint64_t id;
-	bool known;
 
 	if (!mqshm_manager_find_connection(m, o->from, o->to, &id))
 		return id;
-	if (runtime_snapshot(mqshm_manager_runtime(m), name, &snap))
-		return 0;
-	known = graph_find_port(snap, o->from, MQSHM_DIR_OUT) &&
-		graph_find_port(snap, o->to, MQSHM_DIR_IN);
-	mqshm_snapshot_free(snap);
-	if (known)
+	if (graph_has_ends(mqshm_manager_runtime(m), name, o->from, o->to))
 		fail("connection", o->from, "it is not connected to %s; mqtool list shows what is",
 		     o->to);
 	return 0;

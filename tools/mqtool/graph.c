@@ -89,6 +89,18 @@ const struct mqshm_port_record *graph_find_port(const struct mqshm_snapshot *sna
 	return found;
 }
 
+bool graph_has_ends(struct mqshm_runtime *rt, const char *runtime, const char *from, const char *to)
+{
+	struct mqshm_snapshot *snap;
+	bool found;
+
+	if (runtime_snapshot(rt, runtime, &snap))
+		return false;
+	found = graph_find_port(snap, from, MQSHM_DIR_OUT) && graph_find_port(snap, to, MQSHM_DIR_IN);
+	mqshm_snapshot_free(snap);
+	return found;
+}
+
 char *graph_find_end(struct mqshm_runtime *rt, const char *runtime, const char *end,
 		     uint32_t direction)
 {

@@ -153,6 +153,8 @@ const struct mqshm_port_record *graph_find_port(const struct mqshm_snapshot *sna
 /* Block by name; NULL after a message. */
 const struct mqshm_block_record *graph_find_block(const struct mqshm_snapshot *snap,
 						  const char *name);
+/* Whether there are both ends that a connection names; false after a message. */
+bool graph_has_ends(struct mqshm_runtime *rt, const char *runtime, const char *from, const char *to);
 /* The same as "block:port", to be freed, of a runtime. */
 char *graph_find_end(struct mqshm_runtime *rt, const char *runtime, const char *end,
 		     uint32_t direction);
@@ -322,6 +324,15 @@ void bus_show(const struct mqshm_bus_message *m, const char *sender, bool json);
 
 /* Shows what is in a recording, with @each also every message: EXIT_*. */
 int recording_show(const char *name, bool each, bool json);
+
+/* -- line.c: what several commands take; what is wrong ends the program -------------------- */
+
+const char *line_block_name(const char *arg, struct argp_state *state);
+const char *line_process_name(const char *arg, struct argp_state *state);
+/* Adds KEY=VALUE, which is taken apart; @option stands before it in the message: "--param ". */
+void line_add_param(struct mqshm_param **params, size_t *n, char *arg, const char *option,
+		    struct argp_state *state);
+uint64_t line_timeout_s(const char *arg, struct argp_state *state);
 
 /* -- worker.c: the process that runs a block ------------------------------------------- */
 

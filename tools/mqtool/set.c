@@ -22,19 +22,6 @@ struct set_options {
 	size_t n_params;
 };
 
-static void add_param(struct set_options *o, char *arg, struct argp_state *state)
-{
-	char *equals = strchr(arg, '=');
-
-	if (!equals || equals == arg) {
-		argp_error(state, "%s: what is this? it is KEY=VALUE", arg);
-		return;
-	}
-	*equals = '\0';
-	o->params = grow(o->params, o->n_params + 1, sizeof(*o->params));
-	o->params[o->n_params++] = (struct mqshm_param){ .key = arg, .value = equals + 1 };
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct set_options *o = state->input;
@@ -47,11 +34,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->block = arg;
 		return 0;
 	case 't':
-		if (!parse_number(arg, 1000000, &o->timeout_s))
-			argp_error(state, "--timeout %s: it is a number of seconds", arg);
+		o->timeout_s = line_timeout_s(arg, state);
 		return 0;
 	case ARGP_KEY_ARG:
-		add_param(o, arg, state);
+		line_add_param(&o->params, &o->n_params, arg, "", state);
 		return 0;
 	case ARGP_KEY_END:
 		if (!o->block)

@@ -31,19 +31,6 @@ struct start_options {
 	struct worker_options worker;
 };
 
-static void add_param(struct worker_options *w, char *arg, struct argp_state *state)
-{
-	char *equals = strchr(arg, '=');
-
-	if (!equals || equals == arg) {
-		argp_error(state, "--param %s: it is KEY=VALUE", arg);
-		return;
-	}
-	*equals = '\0';
-	w->params = grow(w->params, w->n_params + 1, sizeof(*w->params));
-	w->params[w->n_params++] = (struct mqshm_param){ .key = arg, .value = equals + 1 };
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct start_options *o = state->input;
@@ -56,19 +43,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->type = arg;
 		return 0;
 	case 'n':
-		o->worker.name = arg;
-		if (!*arg || strlen(arg) >= MQSHM_BLOCK_NAME_LEN || strchr(arg, ':'))
-			argp_error(state, "--name %s: 1 to %d bytes, without :", arg,
-				   MQSHM_BLOCK_NAME_LEN - 1);
+		o->worker.name = line_block_name(arg, state);
 		return 0;
 	case 'P':
-		o->worker.process_name = arg;
-		if (!*arg || strlen(arg) >= MQSHM_PROCESS_NAME_LEN)
-			argp_error(state, "--process %s: 1 to %d bytes", arg,
-				   MQSHM_PROCESS_NAME_LEN - 1);
+		o->worker.process_name = line_process_name(arg, state);
 		return 0;
 	case 'p':
-		add_param(&o->worker, arg, state);
+		line_add_param(&o->worker.params, &o->worker.n_params, arg, "--param ", state);
 		return 0;
 	case KEY_LOG:
 		o->log = arg;

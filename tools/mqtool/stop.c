@@ -45,8 +45,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->all = true;
 		return 0;
 	case 't':
-		if (!parse_number(arg, 1000000, &o->timeout_s))
-			argp_error(state, "--timeout %s: it is a number of seconds", arg);
+		o->timeout_s = line_timeout_s(arg, state);
 		return 0;
 	case KEY_KILL:
 		o->kill = true;

@@ -72,19 +72,6 @@ static void add_block(struct options *o, const char *type)
 	};
 }
 
-static void add_param(struct block_options *b, char *arg, struct argp_state *state)
-{
-	char *equals = strchr(arg, '=');
-
-	if (!equals || equals == arg) {
-		argp_error(state, "--param %s: it is KEY=VALUE", arg);
-		return;
-	}
-	*equals = '\0';
-	b->params = grow(b->params, b->n_params + 1, sizeof(*b->params));
-	b->params[b->n_params++] = (struct mqshm_param){ .key = arg, .value = equals + 1 };
-}
-
 /* An option of the block before it. */
 static void parse_of_block(int key, char *arg, struct argp_state *state)
 {
@@ -98,12 +85,9 @@ static void parse_of_block(int key, char *arg, struct argp_state *state)
 	}
 	b = &o->blocks[o->n_blocks - 1];
 	if (key == 'n') {
-		b->name = arg;
-		if (!*arg || strlen(arg) >= MQSHM_BLOCK_NAME_LEN || strchr(arg, ':'))
-			argp_error(state, "--name %s: 1 to %d bytes, without :", arg,
-				   MQSHM_BLOCK_NAME_LEN - 1);
+		b->name = line_block_name(arg, state);
 	} else if (key == 'p') {
-		add_param(b, arg, state);
+		line_add_param(&b->params, &b->n_params, arg, "--param ", state);
 	} else if (!parse_number(arg, MQSHM_WORKER_THREADS_MAX, &number)) {
 		argp_error(state, "--pin %s: it is the number of a thread, from 0", arg);
 	} else {
@@ -168,10 +152,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->worker.threads = (uint32_t)number;
 		return 0;
 	case 'P':
-		o->worker.process_name = arg;
-		if (!*arg || strlen(arg) >= MQSHM_PROCESS_NAME_LEN)
-			argp_error(state, "--process %s: 1 to %d bytes", arg,
-				   MQSHM_PROCESS_NAME_LEN - 1);
+		o->worker.process_name = line_process_name(arg, state);
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "%s: what is this? parameters are --param KEY=VALUE", arg);
