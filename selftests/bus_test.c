@@ -13,8 +13,6 @@
 
 #include "bus.h"
 
-#define PARAMETERS	"/sys/module/mqshm/parameters/"
-
 /* The payload as text of a number. */
 static const char *number(unsigned int i)
 {
@@ -856,20 +854,6 @@ TEST(rights)
 		EXPECT_EQ(0, reap(spawn(use_right, &rights[i]))) TH_LOG("mode %o", rights[i].mode);
 		close(fd);
 	}
-}
-
-static int parameter_set(const char *name, const char *value)
-{
-	char path[128];
-	int fd, n;
-
-	snprintf(path, sizeof(path), PARAMETERS "%s", name);
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
-		return -errno;
-	n = write(fd, value, strlen(value));
-	close(fd);
-	return n < 0 ? -errno : 0;
 }
 
 /* A queue of 256 of the largest messages is more than a MiB. */

@@ -514,6 +514,20 @@ bool user_mode_linux(void)
 	return n > 0 && strstr(text, "User Mode Linux");
 }
 
+int parameter_set(const char *name, const char *value)
+{
+	char path[128];
+	int fd, n;
+
+	snprintf(path, sizeof(path), "/sys/module/mqshm/parameters/%s", name);
+	fd = open(path, O_WRONLY);
+	if (fd < 0)
+		return -errno;
+	n = write(fd, value, strlen(value));
+	close(fd);
+	return n < 0 ? -errno : 0;
+}
+
 __u64 random_seed(void)
 {
 	const char *given = getenv("MQSHM_SEED");

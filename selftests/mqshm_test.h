@@ -154,6 +154,9 @@ __u64 rounds(__u64 few, __u64 many);
 /* One processor, and a memory that the host's mappings shadow. */
 bool user_mode_linux(void);
 
+/* Sets a parameter of the module: 0 or -errno. */
+int parameter_set(const char *name, const char *value);
+
 /* Random numbers that MQSHM_SEED (printed) repeats. */
 __u64 random_seed(void);
 __u64 random_next(__u64 *state);

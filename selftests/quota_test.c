@@ -3,28 +3,11 @@
 
 #include "kselftest_harness.h"
 
-#include <fcntl.h>
 #include <grp.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "mqshm_test.h"
-
-#define PARAMETERS	"/sys/module/mqshm/parameters/"
-
-static int parameter_set(const char *name, const char *value)
-{
-	char path[128];
-	int fd, n;
-
-	snprintf(path, sizeof(path), PARAMETERS "%s", name);
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
-		return -errno;
-	n = write(fd, value, strlen(value));
-	close(fd);
-	return n < 0 ? -errno : 0;
-}
 
 /* A user without capabilities who may open the device. */
 static void become_nobody(void)
