@@ -249,6 +249,13 @@ struct mqshm_instance_stats {
 void mqshm_instance_get_stats(const struct mqshm_instance *in,
 			      struct mqshm_instance_stats *out); /* MT-Safe */
 
+/*
+ * A value before there is a block: whether @ops takes it, as far as its spec tells. 0, or
+ * -EINVAL with a sentence in *@error (may be NULL), to be freed by the caller.
+ */
+int mqshm_param_check(const struct mqshm_block_ops *ops, const struct mqshm_param *param,
+		      char **error); /* MT-Safe */
+
 /**
  * mqshm_instance_new() - make a block of a type in a client, and register it
  * @c: client that it lives in

@@ -246,6 +246,26 @@ static int param_check(struct mqshm_instance *in, const struct mqshm_param_spec 
 	return r ? r : range_check(in, spec, number);
 }
 
+int mqshm_param_check(const struct mqshm_block_ops *ops, const struct mqshm_param *param,
+		      char **error)
+{
+	struct mqshm_param copy = *param;
+	struct mqshm_instance in = { .ops = ops, .params = &copy, .n_params = 1 };
+	const struct mqshm_param_spec *spec = spec_find(ops, param->key);
+	int r;
+
+	if (spec)
+		r = param_check(&in, spec);
+	else
+		r = mqshm_instance_fail(&in, -EINVAL, "%s takes no parameter %s", ops->type,
+					param->key);
+	if (error)
+		*error = in.message;
+	else
+		free(in.message);
+	return r;
+}
+
 static int param_add(struct mqshm_instance *in, const struct mqshm_param *param)
 {
 	struct mqshm_param *copy = &in->params[in->n_params];

@@ -125,6 +125,7 @@ test_run_refused() {
 	edited "an unknown parameter" 's/gain/gian/' "mqtool: wrong.yaml:8: parameter gian: Amplifier has no such parameter; did you mean gain?"
 	edited "an unknown parameter, on a line of its own" 's/filename: out2/filenam: out2/' \
 		"mqtool: wrong.yaml:13: parameter filenam: FileSink has no such parameter"
+	edited "a value that is none" 's/gain: 1.0/gain: loud/' "mqtool: wrong.yaml:8: block amp: gain=loud: this is no number, such as 2.5"
 	edited "a parameter that is needed" '/ params:$/d;/filename: out2$/d' \
 		"mqtool: wrong.yaml:10: block snk2: parameter filename is missing"
 	edited "a connection of an unknown block" 's/-> amp ->/-> amb ->/' "mqtool: wrong.yaml:15: block amb: there is none of that name; did you mean amp?"

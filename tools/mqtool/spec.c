@@ -144,9 +144,13 @@ static int check_given(const struct spec *s, const struct mqshm_block_ops *ops,
 		const struct worker_options one = {
 			.ops = ops, .params = &b->params[i], .n_params = 1,
 		};
+		char *sentence = NULL;
 
 		fail_place(s->file, b->param_lines[i]);
 		status = check_params(&one, true);
+		if (!status && mqshm_param_check(ops, &b->params[i], &sentence))
+			status = fail("block", b->name, "%s", sentence ? sentence : "no memory");
+		free(sentence);
 	}
 	fail_place(s->file, b->line);
 	return status;
