@@ -196,6 +196,10 @@ const char *pool_parse(const char *s, struct pool_request *out);
 const char *pool_node_parse(const char *s, struct mqshm_pool_options *out);
 /* Makes it: 0, or EXIT_FAILED after a message. Says if it has not the huge pages that it asked for. */
 int pool_make(struct mqshm_runtime *rt, const struct pool_request *pool);
+/* Makes it: 0, or the library's error, of which nobody was told. */
+int pool_try(struct mqshm_runtime *rt, const struct pool_request *pool);
+/* Tells why it was not made. EXIT_FAILED. */
+int pool_failed(struct mqshm_runtime *rt, const struct pool_request *pool, int error);
 
 /* -- place.c: where memory and threads can be ------------------------------------------ */
 

@@ -165,16 +165,19 @@ static int no_memory(const struct pool_request *pool)
 	return EXIT_FAILED;
 }
 
-int pool_make(struct mqshm_runtime *rt, const struct pool_request *pool)
+int pool_try(struct mqshm_runtime *rt, const struct pool_request *pool)
 {
 	int error = mqshm_pool_create_with(rt, pool->name, pool->buffer_bytes, pool->buffers,
 					   &pool->options);
 
+	if (!error && pool->options.huge)
+		tell_huge(rt, pool);
+	return error;
+}
+
+int pool_failed(struct mqshm_runtime *rt, const struct pool_request *pool, int error)
+{
 	switch (error) {
-	case 0:
-		if (pool->options.huge)
-			tell_huge(rt, pool);
-		return 0;
 	case -ENOENT:
 	case -EPERM:
 		return no_node(pool, error);
@@ -194,6 +197,13 @@ int pool_make(struct mqshm_runtime *rt, const struct pool_request *pool)
 	default:
 		return fail_errno("pool", pool->name, error);
 	}
+}
+
+int pool_make(struct mqshm_runtime *rt, const struct pool_request *pool)
+{
+	int error = pool_try(rt, pool);
+
+	return error ? pool_failed(rt, pool, error) : 0;
 }
 
 /**

@@ -13,13 +13,11 @@ static const struct pool_request default_pools[] = {
 	{ "4K", 4 << 10, 1024, { 0 } }, { "64K", 64 << 10, 256, { 0 } }, { "1M", 1 << 20, 32, { 0 } },
 };
 
-static int pool_ensure(struct mqshm_runtime *rt, const struct mqshm_snapshot *snap,
-		       const struct pool_request *pool)
+/* One that is there already, perhaps made by another graph that begins just now. */
+static int pool_compare(const struct mqshm_snapshot *snap, const struct pool_request *pool)
 {
 	const struct mqshm_pool_record *there = mqshm_snapshot_find_pool(snap, pool->name);
 
-	if (!there)
-		return pool_make(rt, pool);
 	if (pool->options.huge && !(there->flags & MQSHM_POOL_F_HUGE))
 		return fail("pool", pool->name, "the runtime has one of that name, which is not to be on "
 			    "huge pages");
@@ -31,6 +29,21 @@ static int pool_ensure(struct mqshm_runtime *rt, const struct mqshm_snapshot *sn
 		return 0;
 	return fail("pool", pool->name, "the runtime has one of that name, with %u buffers of %u "
 		    "bytes", there->buffers, there->buffer_bytes);
+}
+
+static int pool_ensure(struct mqshm_runtime *rt, const char *runtime, const struct pool_request *pool)
+{
+	int error = pool_try(rt, pool), status;
+	struct mqshm_snapshot *snap;
+
+	if (error != -EEXIST)
+		return error ? pool_failed(rt, pool, error) : 0;
+	status = runtime_snapshot(rt, runtime, &snap);
+	if (status)
+		return status;
+	status = pool_compare(snap, pool);
+	mqshm_snapshot_free(snap);
+	return status;
 }
 
 static int pools_ensure(struct mqshm_runtime *rt, const char *name, const struct spec *s)
@@ -45,9 +58,9 @@ static int pools_ensure(struct mqshm_runtime *rt, const char *name, const struct
 	/* a graph that says none takes what there is */
 	if (!s->n_pools && snap->n_pools)
 		n = 0;
-	for (size_t i = 0; i < n && !status; i++)
-		status = pool_ensure(rt, snap, &pools[i]);
 	mqshm_snapshot_free(snap);
+	for (size_t i = 0; i < n && !status; i++)
+		status = pool_ensure(rt, name, &pools[i]);
 	return status;
 }
 
