@@ -158,7 +158,7 @@ static unsigned long page_number(const void *p)
 	return at >> PAGE_SHIFT;
 }
 
-static void *page_at(unsigned long number)
+static void *page_address(unsigned long number)
 {
 	return (void *)(HOST_ARENA + (number << PAGE_SHIFT));
 }
@@ -248,7 +248,7 @@ static void *alloc_pages(size_t bytes, u8 kind, void *caller)
 	else
 		arena.n_runs++;
 	host_lock_drop(&arena.lock);
-	return page_at(i);
+	return page_address(i);
 }
 
 void *host_alloc_pages(size_t bytes)
@@ -371,7 +371,7 @@ static size_t class_bytes(unsigned int class)
 static void class_refill(unsigned int class)
 {
 	unsigned long page = pages_take(1, PAGE_OBJECTS, NULL);
-	char *at = page_at(page), *end = at + PAGE_SIZE;
+	char *at = page_address(page), *end = at + PAGE_SIZE;
 
 	arena.pages[page].class = (u8)class;
 	memset(at, POISON, PAGE_SIZE);
@@ -474,16 +474,18 @@ long host_allocations(void)
 
 size_t host_allocated_bytes(void)
 {
-	size_t bytes = 0;
 	struct object *o;
+	size_t bytes = 0;
 	unsigned long i;
 
 	rcu_barrier();
+	host_lock_take(&arena.lock);
 	for (o = arena.live; o; o = o->after)
 		bytes += o->bytes;
 	for (i = arena.pages[0].run; i < arena.end; i++)
 		if (arena.pages[i].kind == PAGE_RUN || arena.pages[i].kind == PAGE_LARGE)
 			bytes += (size_t)arena.pages[i].run << PAGE_SHIFT;
+	host_lock_drop(&arena.lock);
 	return bytes;
 }
 
@@ -498,7 +500,7 @@ unsigned int host_arena_report(void)
 	for (i = arena.pages[0].run; i < ARENA_PAGES; i++)
 		if (arena.pages[i].kind == PAGE_RUN || arena.pages[i].kind == PAGE_LARGE)
 			fprintf(stderr, "# host: %u pages at %p are left, allocated from %p\n",
-				arena.pages[i].run, page_at(i), arena.pages[i].caller);
+				arena.pages[i].run, page_address(i), arena.pages[i].caller);
 	return (unsigned int)(arena.n_objects + arena.n_runs);
 }
 

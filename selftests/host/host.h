@@ -120,7 +120,7 @@ void host_fail_allocation(int n);
 bool host_allocation_failed(void);
 /* Allocations that live now, harness's own included, when all that is due is freed. */
 long host_allocations(void);
-/* Their bytes, pages whole. */
+/* Bytes of those, payload included: objects as they were asked for, pages whole. */
 size_t host_allocated_bytes(void);
 /* Each entry to the module costs one real system call as well. */
 void host_set_real_entry(bool on);

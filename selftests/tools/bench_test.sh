@@ -15,9 +15,10 @@ trap 'rm -rf "$tmp"' EXIT
 bench() { build/host/plain/mqshm-bench "$@"; }
 
 test_case "it lists its cases and peers"
-want 0 "latency" "throughput" "fan-out" "settle" "mqshm" "raw ring" "pipe" -- bench --list
+want 0 "latency" "throughput" "fan-out" "growth" "start-up" "settle" "memory" "mqshm" "raw ring" "pipe" -- bench --list
 test_case "what is wrong is said"
 want 2 "--rounds takes a number" -- bench --rounds 0
+want 2 "--ms takes a number" -- bench --ms 0
 want 2 "--case fan-out" -- bench fan-out
 
 test_case "as a command of mqtool"
@@ -25,18 +26,26 @@ make --no-print-directory -s all
 want 0 "latency" "pipe" -- build/bin/mqtool bench --list
 want 2 "mqtool bench" -- build/bin/mqtool bench --rounds 0
 
-# iceoryx's daemon takes a second for each case
+# iceoryx's daemon takes half a second for each case
 test_case "every case by every peer"
-want 0 -- bench --noisy --rounds 1 --scale 0.001 --case '[!s]*' --peer '[!i]*' --json "$tmp/bench-1.json"
+want 0 -- bench --noisy --rounds 1 --ms 0.2 --case '*[!e]' --peer '[!i]*' --json "$tmp/bench-1.json"
 test_case "its JSON has all repetitions, with a time and a place each"
 same 0 "$(jq '[.rows[] | select(.missing == null and (.runs | length) != 1)] | length' "$tmp/bench-1.json")" "rows without them"
 same 0 "$(jq '[.rows[].runs[] | select(.ns <= 0 or .floor_ns < 0 or (.cpus | IN("siblings", "across") | not))] | length' "$tmp/bench-1.json")" "odd ones"
+same 0 "$(jq '[.rows[] | select(.missing == null and (.case == "latency") != ([.runs[].p99_ns] | any))] | length' "$tmp/bench-1.json")" "single ways of others than pings"
 same native "$(jq -r .place "$tmp/bench-1.json")" "place"
+test_case "memory grows as the module says"
+want 0 -- bench --case memory --json "$tmp/memory.json"
+# a count and metadata at least; a hold; two pages
+same true "$(jq '.memory | .buffer_bytes > 16 and .buffer_bytes < 64 and .buffer_client_bytes >= 2 and .buffer_client_bytes < 3 and
+	.connection_bytes > 8192 and .connection_bytes <= 16384' "$tmp/memory.json")" "bytes"
 if python3 -c 'import jsonschema' 2> /dev/null; then
 	test_case "and is as its schema says"
 	mkdir "$tmp/few"
-	want 0 -- bench --noisy --rounds 1 --scale 0.001 --case latency --peer '*l*' --json "$tmp/few/bench-1.json"
+	cp "$tmp/memory.json" "$tmp/few/bench-4.json"
+	want 0 -- bench --noisy --rounds 1 --ms 0.2 --case 'fan*' --peer '*l*' --json "$tmp/few/bench-1.json"
 	want 0 -- bench --noisy --rounds 1 --case settle --json "$tmp/few/bench-2.json"
+	want 0 -- bench --noisy --rounds 1 --ms 0.2 --case latency --peer 'r*' --json "$tmp/few/bench-3.json"
 	want 0 -- "$here/json_check" "$top/tools/mqtool/schema" "$tmp/few" bench
 fi
 finish

@@ -13,8 +13,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define BENCH_PROCESSES	9
-#define BENCH_LINKS	9
+#define BENCH_PROCESSES	48
+#define BENCH_LINKS	24
 #define BENCH_BATCH	64
 
 enum bench_payload {
@@ -38,13 +38,17 @@ struct bench_link {
 	unsigned char from, to;
 };
 
+struct bench_peer;
+
 /**
  * struct bench_case - what is measured
  * @name: of the kind of measurement
+ * @peers: who is measured, NULL ends; the first is what the others are compared with
  * @processes: how many; 0 sends, or to and fro with 1
  * @links: array[@n_links]; whoever has several to others sends each message to all
- * @n_links: how many
+ * @n_links: how many; with none 0 only works
  * @ping: 0 and 1 send one message to and fro; else all go one way
+ * @start: the time counts until one message has come, from before anything was there
  * @threads: of one process, instead of processes
  * @one_cpu: all on one processor
  * @payload: what is done with it
@@ -53,15 +57,19 @@ struct bench_link {
  * @batch: messages in one go
  * @depth: messages that a link holds
  * @buffers: that there are in all
- * @messages: that each sender sends and the clock sees
- * @wait_ns: 0, or how long a ping waits in between, so that the other one sleeps
+ * @idle_clients: others that do nothing meanwhile; mqshm only
+ * @idle_connections: between those
+ * @messages: that each sender sends and the clock sees; bench_run() is told, the rest
+ *	of a case does not depend on it
  */
 struct bench_case {
 	const char *name;
+	const struct bench_peer *const *peers;
 	unsigned int processes;
 	struct bench_link links[BENCH_LINKS];
 	unsigned int n_links;
 	bool ping;
+	bool start;
 	bool threads;
 	bool one_cpu;
 	enum bench_payload payload;
@@ -70,13 +78,17 @@ struct bench_case {
 	unsigned int batch;
 	unsigned int depth;
 	unsigned int buffers;
+	unsigned int idle_clients;
+	unsigned int idle_connections;
 	uint64_t messages;
-	uint64_t wait_ns;
 };
 
 /**
  * struct bench_peer - a way to move messages
  * @name: for tables
+ * @own_threads: its messages go through threads of the library's, so that a process
+ *	waits for its processor by itself; with BENCH_POLL it waits in its calls, and
+ *	processor time is compared
  * @missing: why it cannot do a case, NULL if it can
  * @open: in the parent, before all else
  * @enter: in process @who
@@ -95,6 +107,7 @@ struct bench_case {
  */
 struct bench_peer {
 	const char *name;
+	bool own_threads;
 	const char *(*missing)(const struct bench_case *c);
 	int (*open)(const struct bench_case *c);
 	int (*enter)(const struct bench_case *c, unsigned int who);
@@ -106,17 +119,21 @@ struct bench_peer {
 	void (*close)(const struct bench_case *c);
 };
 
-/* All peers of this program; the first is mqshm. NULL ends. */
+/* All peers of this program that move messages; the first is mqshm. NULL ends. */
 extern const struct bench_peer *const bench_peers[];
+/* Those of cases that others have no part in. */
+extern const struct bench_peer *const bench_peers_growth[], *const bench_peers_pairs[],
+	*const bench_peers_share[];
 
 /**
  * struct bench_result - what one repetition gave
  * @ns: of time a message; for a ping of half a way to and fro
  * @quartile: of single ways, the lower and the upper one; 0 if it is no ping
- * @p99: of single ways
- * @cpu_ns: of processor time a message, of all processes
- * @sender_cpu_ns: of process 0
- * @queued: part of the time that a process waited for a processor, of the worst one
+ * @p99: of single ways, else 0
+ * @cpu_ns: of processor time a message, of all processes, threads of libraries included
+ * @sender_ns: of time a message that process 0 sent while there was room; 0: it never was
+ * @queued: part of the time that a process waited for a processor, of the worst one; of
+ *	process 0 alone where that is the only one with a processor of its own
  * @syscalls: a message, of all processes; negative if nobody can count them
  * @floor_ns: of a line between the two processors, before and behind
  */
@@ -125,11 +142,16 @@ struct bench_result {
 	double quartile[2];
 	double p99;
 	double cpu_ns;
-	double sender_cpu_ns;
+	double sender_ns;
 	double queued;
 	double syscalls;
 	double floor_ns[2];
 };
+
+/* 0 sends to several or receives from several: it has a processor that no other one uses. */
+bool bench_is_star(const struct bench_case *c);
+/* There are more processes than processors, or threads: its processor time is compared. */
+bool bench_by_cpu(const struct bench_peer *peer, const struct bench_case *c);
 
 /* One repetition; -EIO if a process failed, which said why. */
 int bench_run(const struct bench_peer *peer, const struct bench_case *c,

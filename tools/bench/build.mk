@@ -3,7 +3,7 @@
 # kernel) and by native.mk (the module in the process).
 
 BENCH_SRC := $(filter-out %/place_kernel.c %/place_native.c,$(wildcard tools/bench/*.c)) \
-	$(addprefix tools/bench/peers/,mqshm.c raw.c wake.c stream.c posix_mq.c)
+	$(addprefix tools/bench/peers/,mqshm.c share.c raw.c wake.c stream.c posix_mq.c)
 BENCH_CXX_SRC :=
 BENCH_LIBS := -ljson-c -lrt -pthread -lm
 BENCH_DEFINES :=

@@ -7,12 +7,12 @@
 
 /**
  * cases_make() - the cases of a place
- * @scale: times as many messages
  * @asleep: those too in which who has nothing sleeps: where the module is in a kernel
  *
- * Returns how many; *@out is array[that], never freed.
+ * Their @messages are not set: as many as fit into the time of a repetition. Returns how
+ * many; *@out is array[that], never freed.
  */
-size_t cases_make(double scale, bool asleep, struct bench_case **out);
+size_t cases_make(bool asleep, const struct bench_case **out);
 /* "4 KB, batch 16, read and written": @c among those of its name. */
 void case_describe(const struct bench_case *c, char *text, size_t bytes);
 

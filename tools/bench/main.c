@@ -12,71 +12,27 @@
 
 #include "cases.h"
 #include "place.h"
-#include "report.h"
+#include "rounds.h"
 
 #define PEERS_MAX	16
 
-/* A repetition counts if the floors before and behind differ by less than this, */
-#define FLOORS_DIFFER	0.2
-/* and no process that had a processor of its own waited for it longer than this. */
-#define QUEUED_MAX	0.01
-/* So many repetitions that do not count are made again, for each that must. */
-#define TRIES		4
-
 /**
  * struct options - the command line
- * @rounds: repetitions of each case by each peer
- * @scale: times as many messages
+ * @rounds: repetitions of each case by each peer, and how they are made
  * @cases: pattern of their names
  * @peers: pattern of their names; NULL for all
  * @json: where to, or NULL
- * @noisy: repetitions count whatever else the machine does
+ * @table: tables on standard output
  * @list: only say what there is
  */
 struct options {
-	unsigned int rounds;
-	double scale;
+	struct rounds rounds;
 	const char *cases;
 	const char *peers;
 	const char *json;
-	bool noisy;
+	bool table;
 	bool list;
 };
-
-static bool counts(const struct bench_case *c, const struct bench_result *r)
-{
-	double differ = r->floor_ns[0] / r->floor_ns[1];
-
-	if (r->floor_ns[1] > 0 && (differ > 1 + FLOORS_DIFFER || differ < 1 / (1 + FLOORS_DIFFER)))
-		return false;
-	/* with more processes than processors they wait for each other */
-	return c->one_cpu || c->wait != BENCH_POLL || c->processes > 2 || r->queued <= QUEUED_MAX;
-}
-
-/* One round: each peer once, again as long as it does not count. */
-static int round_run(const struct options *o, struct row *rows, size_t n)
-{
-	struct bench_result r;
-
-	for (size_t i = 0; i < n; i++) {
-		unsigned int tries = 0;
-		int error;
-
-		if (rows[i].missing)
-			continue;
-		do {
-			error = bench_run(rows[i].peer, rows[i].c, &r);
-			if (error)
-				return error;
-			if (o->noisy || counts(rows[i].c, &r)) {
-				rows[i].results[rows[i].n++] = r;
-				break;
-			}
-			rows[i].rejected++;
-		} while (++tries < TRIES);
-	}
-	return 0;
-}
 
 static bool wanted(const char *pattern, const char *name)
 {
@@ -88,45 +44,78 @@ static size_t rows_make(const struct options *o, const struct bench_case *c, str
 {
 	size_t n = 0;
 
-	for (unsigned int i = 0; bench_peers[i]; i++) {
-		const struct bench_peer *p = bench_peers[i];
-		const char *missing = p->missing(c);
+	for (unsigned int i = 0; c->peers[i]; i++) {
+		const struct bench_peer *p = c->peers[i];
 
 		/* the first one is what the others are compared with */
-		if (i && !wanted(o->peers, p->name))
-			continue;
-		rows[n++] = (struct row) { .c = c, .peer = p, .missing = missing };
+		if (!i || wanted(o->peers, p->name))
+			rows[n++] = (struct row) { .c = *c, .peer = p, .missing = p->missing(c) };
 	}
 	return n;
+}
+
+static int rows_run(const struct options *o, const struct bench_case *cases, size_t n_cases,
+		    struct row *rows, size_t *n)
+{
+	int error = 0;
+
+	*n = 0;
+	for (size_t i = 0; i < n_cases && !error; i++) {
+		struct row *first = &rows[*n];
+		size_t some;
+
+		if (!wanted(o->cases, cases[i].name))
+			continue;
+		some = rows_make(o, &cases[i], first);
+		error = rounds_run(&o->rounds, first, some);
+		if (!error && o->table)
+			report_table(first, some);
+		*n += some;
+	}
+	return error;
+}
+
+/* Deaths and memory, which no peer has. */
+static int settle_measure(const struct options *o, struct settle_result *settle)
+{
+	int error = settle_run(o->rounds.n * 4, settle);
+
+	if (!error && o->table)
+		report_settle(settle);
+	return error;
+}
+
+/* *@measured: whether anybody could say. */
+static int memory_measure(const struct options *o, struct memory_result *memory, bool *measured)
+{
+	int error = memory_run(memory);
+
+	*measured = !error;
+	if (error == -EOPNOTSUPP) {
+		fprintf(stderr, "mqshm-bench: memory is not measured: that takes a memory cgroup, "
+			"and root to make it\n");
+		return 0;
+	}
+	if (!error && o->table)
+		report_memory(memory);
+	return error;
 }
 
 static int cases_run(const struct options *o, const struct bench_case *cases, size_t n_cases)
 {
 	struct row *rows = calloc(n_cases * PEERS_MAX, sizeof(*rows));
 	struct settle_result settle[SETTLE_CASES];
-	bool table = !o->json || strcmp(o->json, "-"), deaths = wanted(o->cases, "settle");
-	size_t n = 0, i;
-	int error = rows ? 0 : -ENOMEM;
+	bool deaths = wanted(o->cases, "settle"), bytes = wanted(o->cases, "memory");
+	struct memory_result memory;
+	size_t n = 0;
+	int error = rows ? rows_run(o, cases, n_cases, rows, &n) : -ENOMEM;
 
-	for (i = 0; i < n_cases && !error; i++) {
-		struct row *first = &rows[n];
-		size_t some;
-
-		if (!wanted(o->cases, cases[i].name))
-			continue;
-		some = rows_make(o, &cases[i], first);
-		for (unsigned int k = 0; k < o->rounds && !error; k++)
-			error = round_run(o, first, some);
-		if (!error && table)
-			report_table(first, some);
-		n += some;
-	}
 	if (!error && deaths)
-		error = settle_run(o->rounds * 4, settle);
-	if (!error && deaths && table)
-		report_settle(settle);
+		error = settle_measure(o, settle);
+	if (!error && bytes)
+		error = memory_measure(o, &memory, &bytes);
 	if (!error && o->json)
-		error = report_json(rows, n, deaths ? settle : NULL, o->json);
+		error = report_json(rows, n, deaths ? settle : NULL, bytes ? &memory : NULL, o->json);
 	free(rows);
 	return error;
 }
@@ -139,7 +128,7 @@ static void list(const struct bench_case *cases, size_t n)
 		case_describe(&cases[i], text, sizeof(text));
 		printf("%-12s %s\n", cases[i].name, text);
 	}
-	printf("settle       clients are killed\n");
+	printf("settle       clients are killed\nmemory       what the module takes\n");
 	for (unsigned int i = 0; bench_peers[i]; i++)
 		printf("%s%s", i ? ", " : "peers: ", bench_peers[i]->name);
 	printf("\n");
@@ -152,14 +141,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'r':
-		o->rounds = strtoul(arg, &end, 10);
-		if (*end || o->rounds < 1 || o->rounds > ROUNDS_MAX)
+		o->rounds.n = strtoul(arg, &end, 10);
+		if (*end || o->rounds.n < 1 || o->rounds.n > ROUNDS_MAX)
 			argp_error(state, "--rounds takes a number from 1 to %d", ROUNDS_MAX);
 		return 0;
-	case 's':
-		o->scale = strtod(arg, &end);
-		if (*end || !(o->scale > 0 && o->scale <= 1000))
-			argp_error(state, "--scale takes a number above 0, at most 1000");
+	case 'm':
+		o->rounds.ms = strtod(arg, &end);
+		if (*end || !(o->rounds.ms > 0 && o->rounds.ms <= 10000))
+			argp_error(state, "--ms takes a number above 0, at most 10000");
 		return 0;
 	case 'c':
 		o->cases = arg;
@@ -169,9 +158,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'j':
 		o->json = arg;
+		o->table = strcmp(arg, "-");
 		return 0;
 	case 'n':
-		o->noisy = true;
+		o->rounds.noisy = true;
 		return 0;
 	case 'l':
 		o->list = true;
@@ -188,8 +178,8 @@ int main(int argc, char **argv)
 {
 	static const struct argp_option keys[] = {
 		{ "rounds", 'r', "N", 0, "repetitions of each case by each peer (5)", 0 },
-		{ "scale", 's', "X", 0, "times as many messages (1)", 0 },
-		{ "case", 'c', "PATTERN", 0, "only cases of such names, as throughput or fan*; settle", 0 },
+		{ "ms", 'm', "MS", 0, "milliseconds of a repetition (50): who is slow sends less", 0 },
+		{ "case", 'c', "PATTERN", 0, "only cases of such names, as throughput or fan*; settle, memory", 0 },
 		{ "peer", 'p', "PATTERN", 0, "only mqshm and peers of such names", 0 },
 		{ "json", 'j', "FILE", 0, "all results as JSON; - is standard output", 0 },
 		{ "noisy", 'n', NULL, 0, "count repetitions that a busy machine disturbed too", 0 },
@@ -200,14 +190,14 @@ int main(int argc, char **argv)
 		.options = keys, .parser = parse,
 		.doc = "Measures mqshm beside what people use otherwise.",
 	};
-	struct options o = { .rounds = 5, .scale = 1 };
-	struct bench_case *cases;
+	struct options o = { .rounds = { .n = 5, .ms = 50 }, .table = true };
+	const struct bench_case *cases;
 	size_t n;
 	int error;
 
 	argp_err_exit_status = 2;
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	n = cases_make(o.scale, !strcmp(place_name, "kernel"), &cases);
+	n = cases_make(!strcmp(place_name, "kernel"), &cases);
 	if (o.list) {
 		list(cases, n);
 		return 0;

@@ -8,6 +8,7 @@
 #define PLACE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* For tables: "kernel" or "native". */
@@ -20,6 +21,13 @@ void place_start(void);
 pid_t place_fork(void);
 int place_wait(pid_t pid, int *status);
 void place_kill(pid_t pid);
+/*
+ * What the module has allocated for this process, payload included. -EOPNOTSUPP if nobody
+ * can say; no place_memory_end() then.
+ */
+int place_memory_begin(void);
+int place_memory(uint64_t *bytes);
+void place_memory_end(void);
 /* Around what a thread does. */
 void place_thread_begin(void);
 void place_thread_end(void);

@@ -19,6 +19,11 @@
 
 __thread volatile uint64_t bench_sum;
 
+/* bench_relax() was called: of a sender, there was no room. */
+static __thread bool waited;
+/* Its peer has threads that need the processor. */
+static __thread bool yields;
+
 unsigned int bench_ins(const struct bench_case *c, unsigned int who)
 {
 	unsigned int i, n = 0;
@@ -62,10 +67,11 @@ void bench_relax(const struct bench_case *c)
 	static _Thread_local unsigned int looks;
 	static long cpus;
 
+	waited = true;
 	if (!cpus)
 		cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	/* who waits that long has no processor of his own, or the other one has none */
-	if (c->one_cpu || c->processes > cpus || !(++looks % LOOKS))
+	if (yields || c->one_cpu || c->processes > cpus || !(++looks % LOOKS))
 		sched_yield();
 	else
 		__builtin_ia32_pause();
@@ -77,6 +83,11 @@ static uint64_t clock_ns(clockid_t clock)
 
 	clock_gettime(clock, &t);
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+uint64_t bench_now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 /* For how long this thread has waited for a processor; 0 if the kernel does not say. */
@@ -93,23 +104,55 @@ static uint64_t queued_ns(void)
 	return waited;
 }
 
-static void report_begin(struct bench_report *r)
+/* With what the threads of a library take. */
+static uint64_t cpu_ns(const struct bench_case *c)
 {
-	r->queued_ns = -queued_ns();
-	r->cpu_ns = -clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	r->begin_ns = clock_ns(CLOCK_MONOTONIC);
+	return clock_ns(c->threads ? CLOCK_THREAD_CPUTIME_ID : CLOCK_PROCESS_CPUTIME_ID);
 }
 
-static void report_end(struct bench_report *r)
+static void report_begin(const struct bench_case *c, struct bench_report *r)
 {
-	r->end_ns = clock_ns(CLOCK_MONOTONIC);
-	r->cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	r->queued_ns = -queued_ns();
+	r->cpu_ns = -cpu_ns(c);
+	r->begin_ns = bench_now_ns();
+}
+
+static void report_end(const struct bench_case *c, struct bench_report *r)
+{
+	r->end_ns = bench_now_ns();
+	r->cpu_ns += cpu_ns(c);
 	r->queued_ns += queued_ns();
 }
 
-uint64_t bench_warming(const struct bench_case *c)
+/* Messages of a sender that go before those that count. */
+static uint64_t warming_of(const struct bench_case *c)
 {
-	return (c->messages / 4 / c->batch + 1) * c->batch;
+	return c->start ? 0 : (c->messages / 4 / c->batch + 1) * c->batch;
+}
+
+/* Single ways of a ping, behind the messages that count. */
+static unsigned int ways_of(const struct bench_case *c)
+{
+	return !c->ping ? 0 : c->messages / 2 < WAYS ? c->messages / 2 + 1 : WAYS;
+}
+
+static unsigned int senders_of(const struct bench_case *c)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < c->processes; i++)
+		n += c->ping || !bench_ins(c, i);
+	return n;
+}
+
+uint64_t bench_counted(const struct bench_case *c)
+{
+	return c->messages * senders_of(c);
+}
+
+uint64_t bench_sent(const struct bench_case *c)
+{
+	return (warming_of(c) + c->messages + ways_of(c)) * senders_of(c);
 }
 
 /* -- to and fro -------------------------------------------------------------------- */
@@ -130,55 +173,42 @@ static int ping(const struct bench_peer *peer, const struct bench_case *c, uint6
 	return error ? error : receive_one(peer, c);
 }
 
-/* The other one is asleep by the end of it. */
-static void pause_before(const struct bench_case *c)
-{
-	uint64_t end = c->wait_ns ? clock_ns(CLOCK_MONOTONIC) + c->wait_ns : 0;
-
-	if (c->wait_ns && c->one_cpu)
-		usleep(c->wait_ns / 1000);
-	while (c->wait_ns && clock_ns(CLOCK_MONOTONIC) < end)
-		__builtin_ia32_pause();
-}
-
 static int ping_ways(const struct bench_peer *peer, const struct bench_case *c,
 		     struct bench_report *report, uint64_t number)
 {
 	static double ways[WAYS];
-	unsigned int i, n = c->messages < WAYS ? c->messages : WAYS;
+	unsigned int i, n = ways_of(c);
 	uint64_t begin_ns;
 	int error = 0;
 
 	for (i = 0; i < n && !error; i++) {
-		pause_before(c);
-		begin_ns = clock_ns(CLOCK_MONOTONIC);
+		begin_ns = bench_now_ns();
 		error = ping(peer, c, number + i);
-		ways[i] = (clock_ns(CLOCK_MONOTONIC) - begin_ns) / 2.0;
+		ways[i] = (bench_now_ns() - begin_ns) / 2.0;
 	}
-	stat_quantiles(ways, n, (const double[]){ 0.5, 0.25, 0.75, 0.99 }, report->way_ns, 4);
+	stat_quantiles(ways, n, (const double[]){ 0.25, 0.75, 0.99 }, report->way_ns, 3);
 	return error;
 }
 
 static int ping_all(const struct bench_peer *peer, const struct bench_case *c,
 		    struct bench_report *report)
 {
-	uint64_t i, warming = bench_warming(c);
+	uint64_t i, warming = warming_of(c);
 	int error = 0;
 
 	for (i = 0; i < warming && !error; i++)
 		error = ping(peer, c, i);
-	report_begin(report);
+	report_begin(c, report);
 	for (; i < warming + c->messages && !error; i++)
 		error = ping(peer, c, i);
-	report_end(report);
+	report_end(c, report);
 	return error ? error : ping_ways(peer, c, report, i);
 }
 
 static int pong_all(const struct bench_peer *peer, const struct bench_case *c,
 		    struct bench_report *report)
 {
-	uint64_t i, ways = c->messages < WAYS ? c->messages : WAYS;
-	uint64_t warming = bench_warming(c), all = warming + c->messages + ways;
+	uint64_t warming = warming_of(c), all = warming + c->messages + ways_of(c), i;
 	int error = 0;
 
 	for (i = 0; i < all && !error; i++) {
@@ -186,27 +216,57 @@ static int pong_all(const struct bench_peer *peer, const struct bench_case *c,
 		if (!error)
 			error = peer->send(c, i, 1);
 		if (i + 1 == warming)
-			report_begin(report);
+			report_begin(c, report);
 		else if (i + 1 == warming + c->messages)
-			report_end(report);
+			report_end(c, report);
 	}
 	return error;
 }
 
 /* -- one way ------------------------------------------------------------------------ */
 
+static int send_until(const struct bench_peer *peer, const struct bench_case *c, uint64_t i,
+		      uint64_t end)
+{
+	int error = 0;
+
+	for (; i < end && !error; i += c->batch)
+		error = peer->send(c, i, c->batch);
+	return error;
+}
+
+/* As send_until(), with a look at the clock each time. */
+static int send_timed(const struct bench_peer *peer, const struct bench_case *c, uint64_t i,
+		      uint64_t end, struct bench_report *report)
+{
+	uint64_t now, before = bench_now_ns();
+	int error = 0;
+
+	for (; i < end && !error; i += c->batch) {
+		waited = false;
+		error = peer->send(c, i, c->batch);
+		now = bench_now_ns();
+		if (!waited) {
+			report->sent += c->batch;
+			report->sent_ns += now - before;
+		}
+		before = now;
+	}
+	return error;
+}
+
 static int send_all(const struct bench_peer *peer, const struct bench_case *c,
 		    struct bench_report *report)
 {
-	uint64_t i, warming = bench_warming(c);
-	int error = 0;
+	uint64_t warming = warming_of(c), end = warming + c->messages;
+	int error = send_until(peer, c, 0, warming);
 
-	for (i = 0; i < warming && !error; i += c->batch)
-		error = peer->send(c, i, c->batch);
-	report_begin(report);
-	for (; i < warming + c->messages && !error; i += c->batch)
-		error = peer->send(c, i, c->batch);
-	report_end(report);
+	report_begin(c, report);
+	/* the clock takes longer than a message: only where it is asked for */
+	if (!error)
+		error = bench_is_star(c) ? send_timed(peer, c, warming, end, report) :
+					   send_until(peer, c, warming, end);
+	report_end(c, report);
 	return error;
 }
 
@@ -238,14 +298,14 @@ static int take_all(const struct bench_peer *peer, const struct bench_case *c, u
 {
 	/* a link of a forwarder carries what its only sender sent */
 	uint64_t senders = bench_ins(c, who), taken = 0;
-	uint64_t warming = bench_warming(c) * senders, all = warming + c->messages * senders;
+	uint64_t warming = warming_of(c) * senders, all = warming + c->messages * senders;
 	int n;
 
 	while (taken < all) {
 		uint64_t until = taken < warming ? warming : all;
 
 		if (taken == warming)
-			report_begin(report);
+			report_begin(c, report);
 		n = take_some(peer, c, who, taken, until - taken);
 		if (n < 0)
 			return n;
@@ -253,13 +313,14 @@ static int take_all(const struct bench_peer *peer, const struct bench_case *c, u
 			bench_relax(c);
 		taken += n;
 	}
-	report_end(report);
+	report_end(c, report);
 	return 0;
 }
 
 int bench_process(const struct bench_peer *peer, const struct bench_case *c, unsigned int who,
 		  struct bench_report *report)
 {
+	yields = peer->own_threads;
 	if (c->ping)
 		return who ? pong_all(peer, c, report) : ping_all(peer, c, report);
 	return bench_ins(c, who) ? take_all(peer, c, who, report) : send_all(peer, c, report);

@@ -9,20 +9,29 @@
  * struct bench_report - what a process, or thread, saw of the part that counts
  * @begin_ns: CLOCK_MONOTONIC when it began: for a receiver with the first message
  * @end_ns: when it ended
+ * @enter_ns: what entering took
  * @cpu_ns: processor time
  * @queued_ns: for how long it waited for a processor
- * @way_ns: of a ping: median, quartiles, p99 of single ways
+ * @sent: by a star's sender: messages for which there was room at once
+ * @sent_ns: how long it took to send those
+ * @way_ns: of a ping: quartiles and p99 of single ways
  */
 struct bench_report {
 	uint64_t begin_ns;
 	uint64_t end_ns;
+	uint64_t enter_ns;
 	uint64_t cpu_ns;
 	uint64_t queued_ns;
-	double way_ns[4];
+	uint64_t sent;
+	uint64_t sent_ns;
+	double way_ns[3];
 };
 
-/* Messages that go before those that count. */
-uint64_t bench_warming(const struct bench_case *c);
+uint64_t bench_now_ns(void);
+/* Messages that all senders send together, of those that count; to and fro is two. */
+uint64_t bench_counted(const struct bench_case *c);
+/* The same of all: some go before to warm up, and pings behind. */
+uint64_t bench_sent(const struct bench_case *c);
 /* Does the part of @who; 0 or -errno. */
 int bench_process(const struct bench_peer *peer, const struct bench_case *c, unsigned int who,
 		  struct bench_report *report);

@@ -19,7 +19,7 @@
 #include "process.h"
 #include "syscalls.h"
 
-#define SECONDS_MAX	120	/* of a repetition */
+#define SECONDS_MAX	60	/* of a repetition */
 
 /**
  * struct run - one repetition
@@ -29,6 +29,7 @@
  * @ready: each writes a byte when it has entered, one when it is done
  * @go: each reads one before it begins
  * @off: each reads one before it leaves
+ * @begun_ns: what the parent did took so long: opening and linking
  */
 struct run {
 	const struct bench_peer *peer;
@@ -40,6 +41,7 @@ struct run {
 	int ready[2];
 	int go[2];
 	int off[2];
+	uint64_t begun_ns;
 };
 
 void *bench_shared(size_t bytes)
@@ -56,13 +58,30 @@ void bench_unshare(void *memory, size_t bytes)
 		munmap(memory, bytes);
 }
 
+static unsigned int processors(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+bool bench_is_star(const struct bench_case *c)
+{
+	return bench_ins(c, 0) > 1 || bench_outs(c, 0) > 1;
+}
+
+bool bench_by_cpu(const struct bench_peer *peer, const struct bench_case *c)
+{
+	return !c->start && !c->one_cpu && (peer->own_threads || c->processes > processors());
+}
+
 static void pin(const struct bench_case *c, unsigned int who)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned int cpus = processors(), cpu = c->one_cpu ? 0 : who % cpus;
 	cpu_set_t set;
 
+	if (bench_is_star(c) && cpus > 1)
+		cpu = who ? 1 + (who - 1) % (cpus - 1) : 0;
 	CPU_ZERO(&set);
-	CPU_SET(c->one_cpu ? 0 : who % cpus, &set);
+	CPU_SET(cpu, &set);
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
@@ -74,7 +93,9 @@ static int live(struct run *r, unsigned int who)
 	char byte = 0;
 
 	pin(r->c, who);
+	r->reports[who].enter_ns = -bench_now_ns();
 	error = r->peer->enter(r->c, who);
+	r->reports[who].enter_ns += bench_now_ns();
 	if (!error && (write(r->ready[1], &byte, 1) != 1 || read(r->go[0], &byte, 1) != 1))
 		error = -EIO;
 	if (!error)
@@ -203,11 +224,13 @@ static int end(struct run *r, int error)
 
 static int measure(struct run *r, struct bench_result *out)
 {
-	uint64_t calls = 0, messages = bench_warming(r->c) + r->c->messages, n;
+	uint64_t calls = 0, n;
 	int error = gather(r);
 
+	r->begun_ns -= bench_now_ns();
 	if (!error && r->peer->link)
 		error = r->peer->link(r->c);
+	r->begun_ns += bench_now_ns();
 	for (unsigned int i = 0; i < r->n; i++)
 		syscalls_start(r->counters[i]);
 	if (!error)
@@ -221,7 +244,7 @@ static int measure(struct run *r, struct bench_result *out)
 		calls += n;
 	}
 	if (out->syscalls == 0)
-		out->syscalls = (double)calls / messages;
+		out->syscalls = (double)calls / bench_sent(r->c);
 	return error ? error : release(r, r->off[1]);
 }
 
@@ -239,30 +262,50 @@ static void wall(const struct bench_case *c, const struct bench_report *reports,
 		if (reports[i].end_ns > end_ns)
 			end_ns = reports[i].end_ns;
 	}
-	out->ns = (double)(end_ns - begin_ns) / c->messages;
+	out->ns = (double)(end_ns - begin_ns) / bench_counted(c);
 }
 
-static void summarize(const struct bench_case *c, const struct bench_report *reports,
-		      struct bench_result *out)
+/* All begin at one time: opening, the slowest to enter, linking, and the first message. */
+static void start_up(const struct run *r, struct bench_result *out)
 {
-	wall(c, reports, out);
-	out->cpu_ns = out->queued = 0;
-	for (unsigned int i = 0; i < c->processes; i++) {
-		const struct bench_report *r = &reports[i];
-		double part = (double)r->queued_ns / (r->end_ns - r->begin_ns);
+	const struct bench_report *reports = r->reports;
+	uint64_t entered_ns = 0;
 
-		out->cpu_ns += (double)r->cpu_ns / c->messages;
-		if (part > out->queued)
+	for (unsigned int i = 0; i < r->c->processes; i++)
+		if (reports[i].enter_ns > entered_ns)
+			entered_ns = reports[i].enter_ns;
+	out->ns = r->begun_ns + entered_ns + (reports[1].end_ns - reports[0].begin_ns);
+}
+
+/* Whether process @who shares its processor with no other one. */
+static bool has_processor(const struct bench_case *c, unsigned int who)
+{
+	return !c->one_cpu && (c->processes <= processors() || (!who && bench_is_star(c)));
+}
+
+static void summarize(const struct run *r, struct bench_result *out)
+{
+	const struct bench_case *c = r->c;
+	const struct bench_report *first = r->reports;
+
+	wall(c, first, out);
+	for (unsigned int i = 0; i < c->processes; i++) {
+		const struct bench_report *p = &first[i];
+		double part = (double)p->queued_ns / (p->end_ns - p->begin_ns);
+
+		out->cpu_ns += (double)p->cpu_ns / bench_counted(c);
+		if (has_processor(c, i) && part > out->queued)
 			out->queued = part;
 	}
-	out->sender_cpu_ns = (double)reports[0].cpu_ns / c->messages;
+	if (first->sent)
+		out->sender_ns = (double)first->sent_ns / first->sent;
+	if (c->start)
+		start_up(r, out);
 	if (!c->ping)
 		return;
-	/* there and back again; one that sleeps is seen in its single ways */
-	out->ns = c->wait_ns ? reports[0].way_ns[0] : out->ns / 2;
-	out->quartile[0] = reports[0].way_ns[1];
-	out->quartile[1] = reports[0].way_ns[2];
-	out->p99 = reports[0].way_ns[3];
+	out->quartile[0] = first->way_ns[0];
+	out->quartile[1] = first->way_ns[1];
+	out->p99 = first->way_ns[2];
 }
 
 int bench_run(const struct bench_peer *peer, const struct bench_case *c,
@@ -276,7 +319,9 @@ int bench_run(const struct bench_peer *peer, const struct bench_case *c,
 	r.reports = bench_shared(bytes);
 	if (!r.reports)
 		return -ENOMEM;
+	r.begun_ns = -bench_now_ns();
 	error = peer->open(c);
+	r.begun_ns += bench_now_ns();
 	if (error) {
 		fprintf(stderr, "mqshm-bench: %s: %s\n", peer->name, strerror(-error));
 	} else {
@@ -285,7 +330,8 @@ int bench_run(const struct bench_peer *peer, const struct bench_case *c,
 			error = measure(&r, out);
 		error = end(&r, error);
 		peer->close(c);
-		summarize(c, r.reports, out);
+		if (!error)
+			summarize(&r, out);
 	}
 	bench_unshare(r.reports, bytes);
 	out->floor_ns[1] = bench_floor_ns();

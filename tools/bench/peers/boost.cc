@@ -273,11 +273,11 @@ int queue_forward(const struct bench_case *c, unsigned int max)
 } // namespace
 
 const struct bench_peer bench_boost_mq = {
-	"Boost message_queue", no_events, mq_open, mq_enter, nullptr, mq_send, mq_receive, nullptr,
+	"Boost message_queue", false, no_events, mq_open, mq_enter, nullptr, mq_send, mq_receive, nullptr,
 	nullptr, mq_close,
 };
 
 const struct bench_peer bench_boost_queue = {
-	"Boost queue", no_events, queue_open, queue_enter, nullptr, queue_send, queue_receive,
+	"Boost queue", false, no_events, queue_open, queue_enter, nullptr, queue_send, queue_receive,
 	queue_forward, nullptr, queue_close,
 };

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Eclipse iceoryx 2.0 by its C binding, with its daemon, iox-roudi, which is started for
- * each repetition. The subscribers' queues block the publisher, as a ring of ours does.
+ * Eclipse iceoryx 2.0 by its C binding, with its daemon, iox-roudi, which is started once
+ * and lives as long as this program. The subscribers' queues block the publisher, as a ring
+ * of ours does.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,7 +27,7 @@
 
 extern char **environ;
 
-static pid_t daemon_pid;
+static pid_t daemon_pid, daemon_parent;
 static _Thread_local iox_pub_storage_t pub_storage;
 static _Thread_local iox_sub_storage_t sub_storage[BENCH_LINKS];
 static _Thread_local iox_pub_t pub;
@@ -55,13 +57,21 @@ static int daemon_ready(int fd)
 	return 0;
 }
 
-static int iceoryx_open(const struct bench_case *c)
+static void daemon_end(void)
+{
+	/* a child of ours leaves it alone */
+	if (getpid() != daemon_parent)
+		return;
+	kill(daemon_pid, SIGTERM);
+	waitpid(daemon_pid, NULL, 0);
+}
+
+static int daemon_start(void)
 {
 	char *argv[] = { "iox-roudi", "--log-level", "off", NULL };
 	posix_spawn_file_actions_t actions;
 	int out[2], error;
 
-	(void)c;
 	if (pipe2(out, O_CLOEXEC))
 		return -errno;
 	posix_spawn_file_actions_init(&actions);
@@ -73,14 +83,32 @@ static int iceoryx_open(const struct bench_case *c)
 	if (!error)
 		error = daemon_ready(out[0]);
 	close(out[0]);
+	if (!error) {
+		daemon_parent = getpid();
+		atexit(daemon_end);
+	}
 	return error;
+}
+
+static int iceoryx_open(const struct bench_case *c)
+{
+	(void)c;
+	return daemon_parent ? 0 : daemon_start();
 }
 
 static void iceoryx_close(const struct bench_case *c)
 {
 	(void)c;
-	kill(daemon_pid, SIGTERM);
-	waitpid(daemon_pid, NULL, 0);
+}
+
+/* Its daemon joins the ends, some time after they are there. */
+static void ends_await(const struct bench_case *c, unsigned int who)
+{
+	for (unsigned int i = 0; i < n_ins; i++)
+		while (iox_sub_get_subscription_state(subs[i]) != SubscribeState_SUBSCRIBED)
+			usleep(1000);
+	while (bench_outs(c, who) && !iox_pub_has_subscribers(pub))
+		usleep(1000);
 }
 
 static int iceoryx_enter(const struct bench_case *c, unsigned int who)
@@ -108,14 +136,7 @@ static int iceoryx_enter(const struct bench_case *c, unsigned int who)
 		snprintf(name, sizeof(name), "from%u", who);
 		pub = iox_pub_init(&pub_storage, "mqshm", "bench", name, &options);
 	}
-	return 0;
-}
-
-/* Its daemon joins the ends, some time after they are there. */
-static int iceoryx_link(const struct bench_case *c)
-{
-	(void)c;
-	usleep(500 * 1000);
+	ends_await(c, who);
 	return 0;
 }
 
@@ -162,7 +183,6 @@ const struct bench_peer bench_iceoryx = {
 	.missing = iceoryx_missing,
 	.open = iceoryx_open,
 	.enter = iceoryx_enter,
-	.link = iceoryx_link,
 	.send = iceoryx_send,
 	.receive = iceoryx_receive,
 	.leave = iceoryx_leave,

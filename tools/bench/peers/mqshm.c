@@ -12,6 +12,7 @@
 #endif
 
 #include "../bench.h"
+#include "../crowd.h"
 
 static char runtime_name[32];
 static struct mqshm_runtime *runtime;
@@ -156,7 +157,7 @@ static int mqshm_link(const struct bench_case *c)
 		if (error)
 			return error;
 	}
-	return 0;
+	return crowd_join(runtime, runtime_name, c->idle_clients, c->idle_connections);
 }
 
 /* Until @port is worth another try. */
@@ -280,6 +281,7 @@ static void mqshm_leave(const struct bench_case *c, unsigned int who)
 static void mqshm_end(const struct bench_case *c)
 {
 	(void)c;
+	crowd_leave();
 	mqshm_runtime_close(runtime);
 }
 
