@@ -134,7 +134,7 @@ extern const struct bench_peer *const bench_peers_growth[], *const bench_peers_p
  * @sender_ns: of time a message that process 0 sent while there was room; 0: it never was
  * @queued: part of the time that a process waited for a processor, of the worst one; of
  *	process 0 alone where that is the only one with a processor of its own
- * @syscalls: a message, of all processes; negative if nobody can count them
+ * @syscalls: a message, of all processes; negative if nobody counted them
  * @floor_ns: of a line between the two processors, before and behind
  */
 struct bench_result {
@@ -153,7 +153,10 @@ bool bench_is_star(const struct bench_case *c);
 /* There are more processes than processors, or threads: its processor time is compared. */
 bool bench_by_cpu(const struct bench_peer *peer, const struct bench_case *c);
 
-/* One repetition; -EIO if a process failed, which said why. */
+/*
+ * One repetition, without @floor_ns. -EIO if a process failed, which said why; -ETIMEDOUT if it took much too
+ * long: then all are killed.
+ */
 int bench_run(const struct bench_peer *peer, const struct bench_case *c,
 	      struct bench_result *out);
 

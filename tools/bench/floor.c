@@ -6,12 +6,13 @@
 #include <sched.h>
 #include <stdint.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "bench.h"
+#include "process.h"
 
 #define ROUNDS	10000
+#define NS_MAX	20000000
+#define END	UINT64_MAX
 
 struct line {
 	_Alignas(128) uint64_t number;
@@ -27,36 +28,48 @@ static void pin(int cpu)
 	sched_setaffinity(0, sizeof(set), &set);
 }
 
-static void await_number(const uint64_t *p, uint64_t n)
+/* Waits until *@p is no longer @n, and returns what it is. */
+static uint64_t await_change(const uint64_t *p, uint64_t n)
 {
-	while (__atomic_load_n(p, __ATOMIC_ACQUIRE) != n)
+	uint64_t now;
+
+	while ((now = __atomic_load_n(p, __ATOMIC_ACQUIRE)) == n)
 		__builtin_ia32_pause();
+	return now;
 }
 
-/* Answers all, one round to warm up and ROUNDS more. */
+/* Answers all until it is told to end. */
 static void answer(struct line *l)
 {
+	uint64_t n = 0;
+
 	pin(1);
-	for (uint64_t i = 1; i <= ROUNDS + 1; i++) {
-		await_number(&l->number, i);
-		__atomic_store_n(&l->answer, i, __ATOMIC_RELEASE);
-	}
+	while ((n = await_change(&l->number, n)) != END)
+		__atomic_store_n(&l->answer, n, __ATOMIC_RELEASE);
 	_exit(0);
 }
 
+static void round_trip(struct line *l, uint64_t n)
+{
+	__atomic_store_n(&l->number, n, __ATOMIC_RELEASE);
+	await_change(&l->answer, n - 1);
+}
+
+/* One round to warm up, and ROUNDS more if nobody else has the processors. */
 static double ask(struct line *l)
 {
-	struct timespec begin = { 0 }, end;
+	uint64_t begin_ns, now_ns, n = 1;
 
 	pin(0);
-	for (uint64_t i = 1; i <= ROUNDS + 1; i++) {
-		__atomic_store_n(&l->number, i, __ATOMIC_RELEASE);
-		await_number(&l->answer, i);
-		if (i == 1)
-			clock_gettime(CLOCK_MONOTONIC, &begin);
+	round_trip(l, n++);
+	now_ns = begin_ns = bench_now_ns();
+	while (n < ROUNDS && now_ns - begin_ns < NS_MAX) {
+		for (unsigned int i = 0; i < ROUNDS / 100; i++)
+			round_trip(l, n++);
+		now_ns = bench_now_ns();
 	}
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	return ((end.tv_sec - begin.tv_sec) * 1e9 + (end.tv_nsec - begin.tv_nsec)) / ROUNDS / 2;
+	__atomic_store_n(&l->number, END, __ATOMIC_RELEASE);
+	return (double)(now_ns - begin_ns) / (n - 2) / 2;
 }
 
 double bench_floor_ns(void)

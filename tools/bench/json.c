@@ -28,7 +28,6 @@ static struct json_object *run_json(const struct bench_result *r)
 	json_object_object_add(o, "cpu_ns", json_object_new_double(r->cpu_ns));
 	json_object_object_add(o, "sender_ns", number(r->sender_ns, r->sender_ns > 0));
 	json_object_object_add(o, "queued", json_object_new_double(r->queued));
-	json_object_object_add(o, "syscalls", number(r->syscalls, r->syscalls >= 0));
 	json_object_object_add(o, "floor_ns", json_object_new_double(
 		(r->floor_ns[0] + r->floor_ns[1]) / 2));
 	json_object_object_add(o, "cpus", json_object_new_string(
@@ -59,6 +58,7 @@ static struct json_object *row_json(const struct row *row)
 	json_object_object_add(o, "messages", json_object_new_uint64(c->messages));
 	json_object_object_add(o, "by", json_object_new_string(
 		bench_by_cpu(row->peer, c) ? "cpu" : "time"));
+	json_object_object_add(o, "syscalls", number(row->syscalls, row->syscalls >= 0));
 	json_object_object_add(o, "rejected", json_object_new_int(row->rejected));
 	json_object_object_add(o, "missing", row->missing ?
 			       json_object_new_string(row->missing) : NULL);

@@ -36,11 +36,12 @@ struct options {
 
 static bool wanted(const char *pattern, const char *name)
 {
-	return !pattern || !fnmatch(pattern, name, FNM_CASEFOLD);
+	return !pattern || !fnmatch(pattern, name, FNM_CASEFOLD | FNM_EXTMATCH);
 }
 
 /* Rows of one case, each peer that is asked for. */
-static size_t rows_make(const struct options *o, const struct bench_case *c, struct row *rows)
+static size_t rows_make(const struct options *o, const struct bench_case *c, size_t index,
+			struct row *rows)
 {
 	size_t n = 0;
 
@@ -49,28 +50,35 @@ static size_t rows_make(const struct options *o, const struct bench_case *c, str
 
 		/* the first one is what the others are compared with */
 		if (!i || wanted(o->peers, p->name))
-			rows[n++] = (struct row) { .c = *c, .peer = p, .missing = p->missing(c) };
+			rows[n++] = (struct row) { .index = index, .c = *c, .peer = p,
+						   .missing = p->missing(c), .syscalls = -1 };
 	}
 	return n;
 }
 
-static int rows_run(const struct options *o, const struct bench_case *cases, size_t n_cases,
-		    struct row *rows, size_t *n)
+/* Rows of all cases that are asked for. */
+static size_t rows_make_all(const struct options *o, const struct bench_case *cases,
+			    size_t n_cases, struct row *rows)
 {
-	int error = 0;
+	size_t n = 0;
 
-	*n = 0;
-	for (size_t i = 0; i < n_cases && !error; i++) {
-		struct row *first = &rows[*n];
-		size_t some;
+	for (size_t i = 0; i < n_cases; i++)
+		if (wanted(o->cases, cases[i].name))
+			n += rows_make(o, &cases[i], i, &rows[n]);
+	return n;
+}
 
-		if (!wanted(o->cases, cases[i].name))
-			continue;
-		some = rows_make(o, &cases[i], first);
-		error = rounds_run(&o->rounds, first, some);
+static int rows_run(const struct options *o, struct row *rows, size_t n)
+{
+	int error = rounds_prepare(&o->rounds, rows, n);
+	size_t first = 0, next;
+
+	for (; first < n && !error; first = next) {
+		for (next = first + 1; next < n && rows[next].index == rows[first].index; next++)
+			;
+		error = rounds_run(&o->rounds, &rows[first], next - first);
 		if (!error && o->table)
-			report_table(first, some);
-		*n += some;
+			report_table(&rows[first], next - first);
 	}
 	return error;
 }
@@ -108,8 +116,12 @@ static int cases_run(const struct options *o, const struct bench_case *cases, si
 	bool deaths = wanted(o->cases, "settle"), bytes = wanted(o->cases, "memory");
 	struct memory_result memory;
 	size_t n = 0;
-	int error = rows ? rows_run(o, cases, n_cases, rows, &n) : -ENOMEM;
+	int error = rows ? 0 : -ENOMEM;
 
+	if (!error) {
+		n = rows_make_all(o, cases, n_cases, rows);
+		error = rows_run(o, rows, n);
+	}
 	if (!error && deaths)
 		error = settle_measure(o, settle);
 	if (!error && bytes)
@@ -147,8 +159,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'm':
 		o->rounds.ms = strtod(arg, &end);
-		if (*end || !(o->rounds.ms > 0 && o->rounds.ms <= 10000))
-			argp_error(state, "--ms takes a number above 0, at most 10000");
+		if (*end || !(o->rounds.ms > 0 && o->rounds.ms <= 500))
+			argp_error(state, "--ms takes a number above 0, at most 500");
 		return 0;
 	case 'c':
 		o->cases = arg;
@@ -179,7 +191,7 @@ int main(int argc, char **argv)
 	static const struct argp_option keys[] = {
 		{ "rounds", 'r', "N", 0, "repetitions of each case by each peer (5)", 0 },
 		{ "ms", 'm', "MS", 0, "milliseconds of a repetition (50): who is slow sends less", 0 },
-		{ "case", 'c', "PATTERN", 0, "only cases of such names, as throughput or fan*; settle, memory", 0 },
+		{ "case", 'c', "PATTERN", 0, "only cases of such names: throughput, fan*, !(growth|pairs); settle, memory", 0 },
 		{ "peer", 'p', "PATTERN", 0, "only mqshm and peers of such names", 0 },
 		{ "json", 'j', "FILE", 0, "all results as JSON; - is standard output", 0 },
 		{ "noisy", 'n', NULL, 0, "count repetitions that a busy machine disturbed too", 0 },

@@ -36,14 +36,13 @@ static double compared_ns(const struct row *row, enum place_kind place, bool by_
 static void table_row(const struct row *row, const struct row *ours, enum place_kind place)
 {
 	static const char *const names[PLACES] = { "siblings", "across" };
-	double ns[ROUNDS_MAX], cpu[ROUNDS_MAX], calls[ROUNDS_MAX], p99[ROUNDS_MAX], q[3], base;
+	double ns[ROUNDS_MAX], cpu[ROUNDS_MAX], p99[ROUNDS_MAX], q[3], base;
 	size_t n = values_of(row, place, ns, ns);
 	bool by_cpu = bench_by_cpu(row->peer, &row->c);
 
 	if (!n)
 		return;
 	values_of(row, place, cpu_ns, cpu);
-	values_of(row, place, syscalls, calls);
 	values_of(row, place, p99, p99);
 	stat_quantiles(ns, n, (const double[]){ 0.25, 0.5, 0.75 }, q, 3);
 	base = compared_ns(ours, place, by_cpu);
@@ -54,10 +53,10 @@ static void table_row(const struct row *row, const struct row *ours, enum place_
 	else
 		printf(" %9s", "");
 	printf(" %9.1f", stat_median(cpu, n));
-	if (calls[0] < 0)
+	if (row->syscalls < 0)
 		printf(" %8s", "?");
 	else
-		printf(" %8.3f", stat_median(calls, n));
+		printf(" %8.3f", row->syscalls);
 	if (base > 0)
 		printf(" %8.2f%s", compared_ns(row, place, by_cpu) / base,
 		       by_cpu ? " by cpu" : "");

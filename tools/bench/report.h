@@ -13,18 +13,22 @@ enum place_kind { SIBLINGS, ACROSS, PLACES };
 
 /**
  * struct row - a case by a peer
+ * @index: of the case
  * @c: the case, with as many messages as this peer can send in the time
  * @results: array[@n]: those that count, as they came
  * @n: how many
  * @rejected: that do not count, since the machine was busy, or its processors moved
+ * @syscalls: a message, of all processes; negative if nobody can count them
  * @missing: why the peer can't, else NULL
  */
 struct row {
+	size_t index;
 	struct bench_case c;
 	const struct bench_peer *peer;
 	struct bench_result results[ROUNDS_MAX];
 	unsigned int n;
 	unsigned int rejected;
+	double syscalls;
 	const char *missing;
 };
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* How many messages, how many repetitions, and which of them count. */
+#include <errno.h>
+
 #include "process.h"
 #include "rounds.h"
+#include "syscalls.h"
 
 /* A repetition counts if the floors before and behind differ by less than this, */
 #define FLOORS_DIFFER	0.2
@@ -35,6 +38,16 @@ static void fit(struct bench_case *c, const struct bench_result *r, double ns)
 	c->messages = (c->messages / c->batch + 1) * c->batch;
 }
 
+/* The first peer must not fail; another one that does is left out of the case, as all that take for ever. */
+static int failed(struct row *row, int error)
+{
+	if (!error || (row->peer == row->c.peers[0] && error != -ETIMEDOUT))
+		return error;
+	row->missing = error == -ETIMEDOUT ? "it takes much too long here" : "it failed";
+	row->n = 0;
+	return 0;
+}
+
 /* Each peer gets the same time, so that slow ones send less. */
 static int fit_messages(struct row *row, double ms)
 {
@@ -42,23 +55,39 @@ static int fit_messages(struct row *row, double ms)
 	int error = 0;
 
 	row->c.messages = row->c.start ? 1 : 16 * row->c.batch;
-	for (unsigned int i = 0; i < 2 && !error && !row->c.start; i++) {
+	for (unsigned int i = 0; i < 2 && !error; i++) {
 		error = bench_run(row->peer, &row->c, &r);
-		if (!error)
+		row->syscalls = error ? -1 : r.syscalls;
+		if (!error && !row->c.start)
 			fit(&row->c, &r, ms * 1e6 / (i ? 1 : 8));
 	}
 	return error;
 }
 
-static int repeat(const struct rounds *rounds, struct row *row)
+int rounds_prepare(const struct rounds *rounds, struct row *rows, size_t n_rows)
+{
+	int error = 0;
+
+	syscalls_begin();
+	for (size_t i = 0; i < n_rows && !error; i++)
+		if (!rows[i].missing)
+			error = failed(&rows[i], fit_messages(&rows[i], rounds->ms));
+	syscalls_end();
+	return error;
+}
+
+/* *@floor_ns: as it was before, and then as it is. */
+static int repeat(const struct rounds *rounds, struct row *row, double *floor_ns)
 {
 	struct bench_result r;
-	int error;
+	int error = bench_run(row->peer, &row->c, &r);
 
-	error = bench_run(row->peer, &row->c, &r);
-	if (error)
+	r.floor_ns[0] = *floor_ns;
+	r.floor_ns[1] = *floor_ns = bench_floor_ns();
+	/* once is bad luck */
+	if (error && (error != -ETIMEDOUT || row->rejected > row->n))
 		return error;
-	if (rounds->noisy || counts(row, &r))
+	if (!error && (rounds->noisy || counts(row, &r)))
 		row->results[row->n++] = r;
 	else
 		row->rejected++;
@@ -67,15 +96,12 @@ static int repeat(const struct rounds *rounds, struct row *row)
 
 int rounds_run(const struct rounds *rounds, struct row *rows, size_t n_rows)
 {
-	size_t i;
+	double floor_ns = bench_floor_ns();
 	int error = 0;
 
-	for (i = 0; i < n_rows && !error; i++)
-		if (!rows[i].missing)
-			error = fit_messages(&rows[i], rounds->ms);
 	for (unsigned int k = 0; k < ROUNDS_TIMES * rounds->n && !error; k++)
-		for (i = 0; i < n_rows && !error; i++)
+		for (size_t i = 0; i < n_rows && !error; i++)
 			if (!rows[i].missing && rows[i].n < rounds->n)
-				error = repeat(rounds, &rows[i]);
+				error = failed(&rows[i], repeat(rounds, &rows[i], &floor_ns));
 	return error;
 }

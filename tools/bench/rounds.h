@@ -17,7 +17,12 @@ struct rounds {
 	bool noisy;
 };
 
-/* All of one case: @rows is array[@n_rows]. 0 or -errno. */
+/*
+ * How many messages each peer sends in the time, and how many system calls that takes:
+ * before any round, of all cases. @rows is array[@n_rows]. 0 or -errno.
+ */
+int rounds_prepare(const struct rounds *rounds, struct row *rows, size_t n_rows);
+/* All of one case. */
 int rounds_run(const struct rounds *rounds, struct row *rows, size_t n_rows);
 
 #endif /* ROUNDS_H */

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* System calls of a process, counted by the kernel's own tracepoint. */
+/*
+ * System calls of a process, counted by the kernel's own tracepoint. As long as that is on,
+ * calls take longer, so nothing is timed then; and to turn it on and off changes the kernel's
+ * code, which an emulated machine does not always survive: once is enough.
+ */
 #include <linux/perf_event.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -27,7 +31,10 @@ static bool tracepoint(unsigned long long *id)
 	return found;
 }
 
-int syscalls_open(pid_t pid)
+/* Holds the tracepoint; -1: nobody counts. */
+static int keeper = -1;
+
+static int counter_open(pid_t pid)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr), .disabled = 1, .inherit = 1,
@@ -38,6 +45,23 @@ int syscalls_open(pid_t pid)
 		return -1;
 	attr.config = id;
 	return syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+void syscalls_begin(void)
+{
+	keeper = counter_open(0);
+}
+
+void syscalls_end(void)
+{
+	if (keeper >= 0)
+		close(keeper);
+	keeper = -1;
+}
+
+int syscalls_open(pid_t pid)
+{
+	return keeper < 0 ? -1 : counter_open(pid);
 }
 
 void syscalls_start(int fd)

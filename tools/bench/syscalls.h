@@ -7,7 +7,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* A descriptor, to be closed; -1 if nobody can count here. */
+/* Between these, repetitions count them; else they are timed. */
+void syscalls_begin(void);
+void syscalls_end(void);
+/* A descriptor, to be closed; -1 if nobody counts, or can. */
 int syscalls_open(pid_t pid);
 void syscalls_start(int fd);
 bool syscalls_read(int fd, uint64_t *n);

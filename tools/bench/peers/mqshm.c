@@ -46,7 +46,7 @@ static int uring_wait(void)
 	io_uring_prep_read(sqe, event, &count, sizeof(count), 0);
 	n = io_uring_submit_and_wait(&ring, 1);
 	if (n >= 0)
-		n = io_uring_peek_cqe(&ring, &cqe);
+		n = io_uring_wait_cqe(&ring, &cqe);
 	if (n)
 		return n;
 	n = cqe->res < 0 ? cqe->res : 0;
@@ -224,8 +224,9 @@ static int event_wait(const struct bench_case *c)
 	uint64_t count;
 	int n = mqshm_port_arm(ins[0]);
 
+	/* it has come meanwhile */
 	if (n)
-		return n < 0 ? n : 0;
+		return n == -EAGAIN ? 0 : n;
 	if (c->wait == BENCH_URING)
 		return uring_wait();
 	return read(event, &count, sizeof(count)) == sizeof(count) ? 0 : -errno;
