@@ -340,7 +340,6 @@ static inline int ring_pop(struct mqshm_client *c, struct ring *k,
 	if (unlikely(user > pool->buffer_bytes))
 		return -EPROTO;
 	proto_pop(&c->cells, &k->rx, b);
-	__builtin_prefetch(pool_payload(pool, b));
 	out->number = b;
 	out->length = user;
 	if (++k->unpublished >= k->publish_every) {
