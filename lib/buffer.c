@@ -12,16 +12,6 @@
 /* A wait is for one pool; if others fit too, they are looked at this often. */
 #define SLICE_NS	20000000
 
-struct pool *mqshm_buffer_pool(struct mqshm_client *c, const struct mqshm_buffer *buf)
-{
-	struct pool *p;
-
-	if (unlikely(buf->number >= c->buffers_max || !c->cells.hold[buf->number]))
-		return NULL;
-	p = client_pool(c, buf->number);
-	return p && buf->length <= p->buffer_bytes ? p : NULL;
-}
-
 void mqshm_buffer_drop(struct mqshm_client *c, struct pool *p, uint32_t b)
 {
 	bool last;
@@ -156,8 +146,8 @@ static int pool_wait(struct mqshm_client *c, struct pool *p, uint64_t deadline_n
 	return r ? r : -EAGAIN;
 }
 
-static int alloc_slow(struct mqshm_client *c, size_t bytes, uint64_t deadline_ns,
-		      struct pool **out)
+__attribute__((noinline)) static int alloc_slow(struct mqshm_client *c, size_t bytes,
+						uint64_t deadline_ns, struct pool **out)
 {
 	int r = pool_pick(c, bytes, false, out);
 
@@ -188,8 +178,8 @@ static int alloc_slow(struct mqshm_client *c, size_t bytes, uint64_t deadline_ns
 	return r;
 }
 
-static int alloc(struct mqshm_client *c, size_t bytes, uint64_t deadline_ns,
-		 struct mqshm_buffer *out)
+static inline int alloc(struct mqshm_client *c, size_t bytes, uint64_t deadline_ns,
+			struct mqshm_buffer *out)
 {
 	struct pool *p;
 	int r;
@@ -220,10 +210,19 @@ static uint32_t pools_fit(const struct mqshm_client *c, size_t bytes)
 	return bits;
 }
 
+/* There was none: the thread's other blocks run until there is, then once more. */
+__attribute__((cold)) static int alloc_in_turns(struct mqshm_client *c, size_t bytes,
+						uint64_t deadline_ns, struct mqshm_buffer *out)
+{
+	struct client_wait w = { .pools = pools_fit(c, bytes), .deadline_ns = deadline_ns };
+	int r = c->turns->wait(c->turns, &w);
+
+	return r ? r : mqshm_buffer_alloc(c, bytes, MQSHM_NO_WAIT, out);
+}
+
 int mqshm_buffer_alloc(struct mqshm_client *c, size_t bytes, uint64_t deadline_ns,
 		       struct mqshm_buffer *out)
 {
-	struct client_wait w = { .deadline_ns = deadline_ns };
 	int r = client_enter(c);
 
 	if (unlikely(r))
@@ -232,9 +231,7 @@ int mqshm_buffer_alloc(struct mqshm_client *c, size_t bytes, uint64_t deadline_n
 	client_leave(c);
 	if (likely(r != -EAGAIN) || !c->turns || deadline_ns == MQSHM_NO_WAIT)
 		return r;
-	w.pools = pools_fit(c, bytes);
-	r = c->turns->wait(c->turns, &w);
-	return r ? r : mqshm_buffer_alloc(c, bytes, MQSHM_NO_WAIT, out);
+	return alloc_in_turns(c, bytes, deadline_ns, out);
 }
 
 static struct pool *pool_by_name(struct mqshm_client *c, const char *name)
@@ -367,7 +364,7 @@ int mqshm_buffer_share(struct mqshm_client *c, const struct mqshm_buffer *buf,
 
 	if (unlikely(r))
 		return r;
-	p = mqshm_buffer_pool(c, buf);
+	p = buffer_pool(c, buf);
 	r = p ? mqshm_buffer_dup(c, p, buf->number, 1) : -EINVAL;
 	if (!r)
 		*out = *buf;
@@ -387,7 +384,7 @@ int mqshm_buffer_release(struct mqshm_client *c, struct mqshm_buffer *buf)
 		return r;
 	/* What its length says does not matter here. */
 	buf->length = 0;
-	p = mqshm_buffer_pool(c, buf);
+	p = buffer_pool(c, buf);
 	if (likely(p)) {
 		mqshm_buffer_drop(c, p, buf->number);
 		buf->number = MQSHM_NO_BUFFER;
@@ -409,7 +406,7 @@ int mqshm_buffer_release(struct mqshm_client *c, struct mqshm_buffer *buf)
 static int make_writable(struct mqshm_client *c, struct mqshm_buffer *buf,
 			 uint64_t deadline_ns)
 {
-	struct pool *from = mqshm_buffer_pool(c, buf), *to;
+	struct pool *from = buffer_pool(c, buf), *to;
 	struct mqshm_buffer copy;
 	int r;
 

@@ -153,7 +153,7 @@ static inline void ring_push(struct mqshm_port *p, struct ring *k,
 static inline int push_one(struct mqshm_port *p, struct mqshm_buffer *buf)
 {
 	struct mqshm_client *c = p->client;
-	struct pool *pool = mqshm_buffer_pool(c, buf);
+	struct pool *pool = buffer_pool(c, buf);
 	size_t i, takers;
 
 	/* before any room is made for it */
@@ -189,7 +189,7 @@ __attribute__((cold)) static ssize_t push_nowhere(struct mqshm_port *p,
 		return -ENOTCONN;
 	}
 	for (i = 0; i < n; i++) {
-		struct pool *pool = mqshm_buffer_pool(c, &bufs[i]);
+		struct pool *pool = buffer_pool(c, &bufs[i]);
 
 		if (!pool)
 			return i ? (ssize_t)i : -EINVAL;

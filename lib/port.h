@@ -102,7 +102,16 @@ bool mqshm_port_has_more(struct mqshm_port *p, uint32_t known);
 void mqshm_buffer_drop(struct mqshm_client *c, struct pool *p, uint32_t b);
 /* References to @b, for a fan-out to @n more. */
 int mqshm_buffer_dup(struct mqshm_client *c, struct pool *p, uint32_t b, uint32_t n);
+
 /* The pool of a buffer that the client holds and may push; NULL if it is none. */
-struct pool *mqshm_buffer_pool(struct mqshm_client *c, const struct mqshm_buffer *buf);
+static inline struct pool *buffer_pool(struct mqshm_client *c, const struct mqshm_buffer *buf)
+{
+	struct pool *p;
+
+	if (unlikely(buf->number >= c->buffers_max || !c->cells.hold[buf->number]))
+		return NULL;
+	p = client_pool(c, buf->number);
+	return p && buf->length <= p->buffer_bytes ? p : NULL;
+}
 
 #endif /* LIB_PORT_H */
