@@ -203,13 +203,15 @@ int mqshm_pool_lease(struct mqshm_client *c, struct pool *p, bool wait,
 	args->size = sizeof(*args);
 	args->flags = wait ? MQSHM_LEASE_F_WAIT : 0;
 	args->pool = p->index;
-	args->count = p->spare_max;
+	args->count = p->returned ? (p->spare_max + 1) / 2 : p->spare_max;
 	args->gen = wait ? c->known_gen : 0;
 	args->deadline_ns = wait ? clock_kernel_deadline(deadline_ns) : 0;
 	r = mqshm_client_ioctl(c, MQSHM_IOC_LEASE, args);
 	c->clock.stale = true;
 	if (r)
 		return r;
+	p->leased = true;
+	p->returned = false;
 	lease_take(c, p);
 	return p->spare ? 0 : -EAGAIN;
 }
@@ -282,6 +284,7 @@ void mqshm_pool_take_leased(struct mqshm_client *c)
 	if (args->out_leased && args->out_leased <= MQSHM_BATCH_MAX &&
 	    args->out_pool < c->n_pools) {
 		p = &c->pools[args->out_pool];
+		p->leased = true;
 		for (i = 0; i < args->out_leased && p->spare < p->spare_max; i++) {
 			b = args->buffers[i];
 			if (b - p->first < p->buffers && !buffer_among(p->magazine, p->spare, b))
@@ -303,10 +306,22 @@ static void magazine_return(struct mqshm_client *c, struct pool *p, uint32_t n)
 	magazine_forget(c, p, r == -EINVAL);
 }
 
+/*
+ * Makes room in a full magazine. Who leases as well keeps half of it, as who gives back
+ * leases half: then some more of the one or of the other are no call. Who only does one
+ * of them gets it full, or gives all of it.
+ */
+static void magazine_spill(struct mqshm_client *c, struct pool *p)
+{
+	magazine_return(c, p, p->leased ? (p->spare_max + 1) / 2 : p->spare_max);
+	p->leased = false;
+	p->returned = true;
+}
+
 void mqshm_pool_take(struct mqshm_client *c, struct pool *p, uint32_t b)
 {
 	if (unlikely(p->spare == p->spare_max)) {
-		magazine_return(c, p, (p->spare_max + 1) / 2);
+		magazine_spill(c, p);
 		if (p->spare == p->spare_max)
 			return;		/* the call failed: it stays in the hand */
 	}

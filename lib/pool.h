@@ -23,6 +23,8 @@ struct mqshm_client;
  * @spare: buffers in the magazine
  * @spare_max: bound of that, an eighth of the pool at most
  * @dry: allocations that pass this pool by, since it was empty just now
+ * @leased: buffers came from the depot since the magazine last ran over
+ * @returned: it ran over since buffers were last leased
  * @magazine: buffers leased or released by their last holder: hold 1, count 1
  * @name: its name
  */
@@ -39,6 +41,8 @@ struct pool {
 	uint32_t spare;
 	uint32_t spare_max;
 	uint32_t dry;
+	bool leased;
+	bool returned;
 	uint32_t magazine[MQSHM_BATCH_MAX];
 	char name[MQSHM_POOL_NAME_LEN];
 };
