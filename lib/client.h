@@ -251,6 +251,18 @@ static inline bool client_fds_ready(const struct client_wait *w)
 	return ready;
 }
 
+/* The same as the thread's scheduler found when it looked last. */
+static inline bool client_fds_told(const struct client_wait *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->n_fds; i++) {
+		if (w->fds[i].revents)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Sleeps at most once, without following the gen word: 0 something may be there now,
  * or -ETIMEDOUT, -EINTR, -ESHUTDOWN.

@@ -230,7 +230,7 @@ int mqshm_client_wait(struct mqshm_client *c, const struct client_wait *w, uint6
 		return r;
 	r = client_check(c);
 	if (!r)
-		r = client_fds_ready(w) | ports_ready(w, ready);
+		r = client_fds_told(w) | ports_ready(w, ready);
 	client_leave(c);
 	return r;
 }

@@ -13,7 +13,7 @@
 /* Messages taken and calls of work before others have a turn. */
 #define BUDGET	64
 
-/* Steps without a sleep before buffers that somebody waits for are tried for. */
+/* Steps without a sleep before what only a sleep would tell of is looked for. */
 #define BUSY	16
 
 /**
@@ -181,7 +181,7 @@ static bool wait_over(struct scheduler *s, struct task *task)
 		return true;
 	task->result = client_check(c);
 	if (!task->result && !wait_ready(w) && !wait_spare(c, w->pools) &&
-	    !client_fds_ready(w) && task->changes == c->changes)
+	    !client_fds_told(w) && task->changes == c->changes)
 		task->result = -EAGAIN;
 	client_leave(c);
 	if (task->result == -EAGAIN && w->deadline_ns != MQSHM_FOREVER &&
@@ -226,11 +226,49 @@ static bool round_run(struct scheduler *s)
 	return ran;
 }
 
+/* Descriptors that tasks wait for, one after the other; how many. */
+static size_t fds_gather(struct scheduler *s)
+{
+	const struct task *task;
+	size_t i, n = 0;
+
+	for (task = s->tasks; task; task = task->next) {
+		for (i = 0; task->waits && i < task->waits->n_fds; i++)
+			s->fds[n++] = task->waits->fds[i];
+	}
+	return n;
+}
+
+/* One call for all of them; each task finds what is told of its own, as poll(2) tells it. */
+static void fds_look(struct scheduler *s)
+{
+	size_t i, n = fds_gather(s);
+	const struct task *task;
+	int saved = errno, ready;
+
+	ready = n ? poll(s->fds, n, 0) : 0;
+	errno = saved;
+	if (ready <= 0)
+		return;
+	n = 0;
+	for (task = s->tasks; task; task = task->next) {
+		for (i = 0; task->waits && i < task->waits->n_fds; i++)
+			task->waits->fds[i].revents = s->fds[n++].revents;
+	}
+}
+
+/*
+ * One WAIT for ports, buffers, descriptors and the next deadline. It is this call of the
+ * module and not an io_uring of the thread's, with a poll of the client's descriptor beside
+ * the files: that knows nothing of single outputs, of more messages than are known of, or of
+ * a place in line for buffers, and before each sleep the module would have to be called all
+ * the same, to give buffers back. A ring of a block's own is one descriptor here.
+ */
 static void sleep_for_all(struct scheduler *s)
 {
 	struct client_wait all = {
 		.ports = s->ports, .known = s->known, .fds = s->fds,
-		.deadline_ns = MQSHM_FOREVER,
+		.n_fds = fds_gather(s), .deadline_ns = MQSHM_FOREVER,
 	};
 	const struct client_wait *w;
 	struct task *task;
@@ -242,8 +280,6 @@ static void sleep_for_all(struct scheduler *s)
 			s->ports[all.n] = w->ports[i];
 			s->known[all.n++] = w->known ? w->known[i] : 0;
 		}
-		for (i = 0; i < w->n_fds; i++)
-			s->fds[all.n_fds++] = w->fds[i];
 		all.pools |= w->pools;
 		if (w->deadline_ns < all.deadline_ns)
 			all.deadline_ns = w->deadline_ns;
@@ -251,19 +287,21 @@ static void sleep_for_all(struct scheduler *s)
 	s->error = mqshm_client_sleep(s->client, &all);
 	if (s->error == -ETIMEDOUT || s->error == -EINTR)
 		s->error = 0;
+	fds_look(s);
 }
 
 /*
- * Who waits for a buffer is in line only while the thread sleeps. If others keep it
- * from that, it is tried now and then.
+ * Who waits for a buffer is in line only while the thread sleeps, and only a sleep looks at
+ * descriptors. If others keep the thread from that, it is tried now and then.
  */
-static void try_for_buffers(struct scheduler *s)
+static void try_for_others(struct scheduler *s)
 {
 	struct task *task;
 	uint32_t pools = 0;
 
 	if (++s->busy % BUSY)
 		return;
+	fds_look(s);
 	for (task = s->tasks; task; task = task->next)
 		pools |= task->waits ? task->waits->pools : 0;
 	if (pools)
@@ -283,7 +321,7 @@ int mqshm_scheduler_step(struct scheduler *s)
 	s->error = 0;
 	/* who roused it wants to be heard before the next sleep */
 	if (ran)
-		try_for_buffers(s);
+		try_for_others(s);
 	else if (c->syncs == s->syncs)
 		sleep_for_all(s);
 	s->syncs = c->syncs;
