@@ -394,6 +394,9 @@ uint64_t mqshm_client_id(const struct mqshm_client *c); /* MT-Safe */
  */
 int mqshm_client_fd(const struct mqshm_client *c); /* MT-Safe */
 
+/* Whether it joined with @direct_io: devices may be told to write into its buffers. */
+bool mqshm_client_direct_io(const struct mqshm_client *c); /* MT-Safe */
+
 /* Publish everything that is held back (cursors, pushes with MQSHM_MORE) and give
  * spare buffers back: for a caller that goes to sleep outside the library. */
 int mqshm_client_flush(struct mqshm_client *c); /* MT-Unsafe race:client */
@@ -494,7 +497,22 @@ int mqshm_buffer_alloc_from(struct mqshm_client *c, const char *pool,
 /* Payload; valid while the reference is held. NULL if @buf is none. */
 void *mqshm_buffer_data(struct mqshm_client *c, const struct mqshm_buffer *buf); /* MT-Unsafe race:client */
 size_t mqshm_buffer_capacity(struct mqshm_client *c, const struct mqshm_buffer *buf); /* MT-Unsafe race:client */
-/* Number of this allocation, not used again before its buffer was allocated 2^32 times; below 2^52. */
+/**
+ * mqshm_buffer_region() - the mapping that a buffer's payload lies in
+ * @start: of the mapping, which has all buffers of the pool, and stays until the client
+ *	is closed
+ * @bytes: its length
+ *
+ * To be registered with io_uring, which takes 1 GB at a time, as fixed buffers. Buffers of
+ * 4096 bytes and more begin at a page, as direct I/O wants it; smaller ones at a multiple
+ * of 64. -EINVAL.
+ */
+int mqshm_buffer_region(struct mqshm_client *c, const struct mqshm_buffer *buf,
+			void **start, size_t *bytes); /* MT-Unsafe race:client */
+/*
+ * Number of this allocation, below 2^52. It is used again when the same buffer has been
+ * allocated 2^32 times more.
+ */
 uint64_t mqshm_buffer_id(struct mqshm_client *c, const struct mqshm_buffer *buf); /* MT-Unsafe race:client */
 uint64_t mqshm_buffer_alloc_ns(struct mqshm_client *c, const struct mqshm_buffer *buf); /* MT-Unsafe race:client */
 uint64_t mqshm_buffer_data_ns(struct mqshm_client *c, const struct mqshm_buffer *buf); /* MT-Unsafe race:client */

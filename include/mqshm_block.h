@@ -43,6 +43,17 @@ enum mqshm_trigger {
 
 #define MQSHM_BLOCK_ABI	1
 
+/*
+ * Of a type of block: it has devices write into its buffers, as by an io_uring of its own
+ * that it waits for in mqshm_instance_poll(). Its client joins with @direct_io, so that
+ * nobody else gets such a buffer should it die (struct mqshm_client_options); the block
+ * registers mqshm_client_fd() as a fixed file of the ring, may register what
+ * mqshm_buffer_region() gives as fixed buffers, and waits in cleanup for what is in flight.
+ * (A ring with IORING_SETUP_DEFER_TASKRUN does not tell by poll that something is done.)
+ * In a client that did not join so, mqshm_client_direct_io(), it does without.
+ */
+#define MQSHM_BLOCK_DIRECT_IO	(1U << 0)
+
 /**
  * struct mqshm_param - a parameter as "key=value"
  */
@@ -114,6 +125,7 @@ struct mqshm_instance;
  * @stop: after the last work; outputs still take messages
  * @cleanup: free what initialize and start made; always called
  * @trigger: MQSHM_TRIGGER_*; 0 is MQSHM_TRIGGER_ANY
+ * @flags: MQSHM_BLOCK_DIRECT_IO or 0
  * @period_ns: of MQSHM_TRIGGER_TIMER, if initialize does not set it
  * @live: keys of parameters that can be changed while the block runs, array ended by NULL;
  *	NULL: none
@@ -139,7 +151,7 @@ struct mqshm_block_ops {
 	void (*stop)(struct mqshm_instance *in);
 	void (*cleanup)(struct mqshm_instance *in);
 	uint32_t trigger;
-	uint32_t reserved;
+	uint32_t flags;
 	uint64_t period_ns;
 	const char *const *live;
 	int (*change)(struct mqshm_instance *in);
@@ -408,6 +420,7 @@ int mqshm_place_thread(const struct mqshm_place *place, uint32_t i); /* MT-Safe 
  * @role: MQSHM_ROLE_*; 0 is MQSHM_ROLE_WORKER
  * @stack_bytes: of each block, 32K at least; 0 is 256K. Memory is used as it is needed
  * @persistent: as in struct mqshm_client_options
+ * @direct_io: likewise; for types with MQSHM_BLOCK_DIRECT_IO
  * @place: where its threads run
  * @reserved: 0
  */
@@ -417,6 +430,7 @@ struct mqshm_worker_options {
 	uint32_t role;
 	size_t stack_bytes;
 	bool persistent;
+	bool direct_io;
 	struct mqshm_place place;
 	uint64_t reserved[3];
 };

@@ -314,6 +314,18 @@ size_t mqshm_buffer_capacity(struct mqshm_client *c, const struct mqshm_buffer *
 	return p ? p->buffer_bytes : 0;
 }
 
+int mqshm_buffer_region(struct mqshm_client *c, const struct mqshm_buffer *buf,
+			void **start, size_t *bytes)
+{
+	const struct pool *p = pool_of(c, buf);
+
+	if (!p)
+		return client_alive(c) ? -EINVAL : -ESHUTDOWN;
+	*start = p->payload;
+	*bytes = (size_t)p->stride * p->buffers;
+	return 0;
+}
+
 uint64_t mqshm_buffer_id(struct mqshm_client *c, const struct mqshm_buffer *buf)
 {
 	const struct pool *p = pool_of(c, buf);

@@ -208,6 +208,7 @@ int mqshm_client_join(const char *name, const struct mqshm_client_options *optio
 	c->last_pool = &c->no_pool;
 	c->clock.stale = true;
 	c->read_only = options->read_only;
+	c->direct_io = options->direct_io;
 	c->persistent = options->persistent;
 	c->spin_ns = spin_choose(options->spin_ns);
 	r = client_setup(c, name, options);
@@ -269,6 +270,11 @@ uint64_t mqshm_client_id(const struct mqshm_client *c)
 int mqshm_client_fd(const struct mqshm_client *c)
 {
 	return c->forks == mqshm_client_forks ? c->fd : -ESHUTDOWN;
+}
+
+bool mqshm_client_direct_io(const struct mqshm_client *c)
+{
+	return c->direct_io;
 }
 
 static int event_handle(struct mqshm_client *c, const struct mqshm_event *ev)

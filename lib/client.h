@@ -89,6 +89,7 @@ struct client_turns {
  * @buffers_max: bound of buffer numbers
  * @stats_max: bound of slots in @control
  * @read_only: payload is mapped read-only
+ * @direct_io: devices may write into its buffers
  * @persistent: connections of its blocks are persistent
  * @spin_ns: how long a wait looks before it sleeps
  * @spin_penalty: waits that do not look after one that looked in vain
@@ -134,6 +135,7 @@ struct mqshm_client {
 	uint32_t buffers_max;
 	uint32_t stats_max;
 	bool read_only;
+	bool direct_io;
 	bool persistent;
 	uint64_t spin_ns;
 	uint32_t spin_penalty;

@@ -288,7 +288,8 @@ int mqshm_instance_new(struct mqshm_client *c, const struct mqshm_block_ops *ops
 
 	if (error)
 		*error = NULL;
-	if (ops->abi != MQSHM_BLOCK_ABI || !ops->type || !ops->work || !name)
+	if (ops->abi != MQSHM_BLOCK_ABI || !ops->type || !ops->work || !name ||
+	    ops->flags & ~MQSHM_BLOCK_DIRECT_IO)
 		return -EINVAL;
 	in = calloc(1, sizeof(*in));
 	if (!in)

@@ -97,6 +97,7 @@ int mqshm_worker_open(const char *runtime, const struct mqshm_worker_options *op
 	w->stack_bytes = options->stack_bytes;
 	join.process_name = options->process_name;
 	join.persistent = options->persistent;
+	join.direct_io = options->direct_io;
 	if (options->role)
 		join.role = options->role;
 	for (i = 0; i < n && !r; i++) {

@@ -162,6 +162,7 @@ int worker_run(const struct worker_options *o)
 {
 	struct mqshm_client_options options = {
 		.process_name = o->process_name, .persistent = o->persistent,
+		.direct_io = o->ops->flags & MQSHM_BLOCK_DIRECT_IO,
 	};
 	struct mqshm_instance *instance;
 	struct mqshm_client *client;

@@ -194,6 +194,8 @@ static int prepare(struct options *o)
 		b->ops = type_find(b->type);
 		if (!b->ops)
 			return EXIT_FAILED;
+		if (b->ops->flags & MQSHM_BLOCK_DIRECT_IO)
+			o->worker.direct_io = true;
 		for (size_t p = 0; p < b->n_params; p++)
 			if (block_param_check(b->ops, b->params[p].key))
 				return EXIT_FAILED;
