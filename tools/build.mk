@@ -10,7 +10,7 @@ all:: $(B)/bin/mqtool
 $(B)/bin/mqtool: $(MQTOOL_OBJ) $(B)/lib/libmqshm.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--export-dynamic-symbol='mqshm_*' -o $@ $(MQTOOL_OBJ) \
-		-Wl,--whole-archive $(B)/lib/libmqshm.a -Wl,--no-whole-archive -ljson-c -lfyaml -lncursesw -ltinfo -lsndfile -lliquid -lz -lm -pthread
+		-Wl,--whole-archive $(B)/lib/libmqshm.a -Wl,--no-whole-archive -ljson-c -lfyaml -lncursesw -ltinfo -lsndfile -lliquid -luring -lz -lm -pthread
 
 # the parser alone, for a test that feeds it byte by byte
 $(B)/selftests/host/wav_test: $(B)/obj/static/selftests/host/wav_test.o $(B)/obj/static/tools/blocks/wav.o

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* FileSink: writes what it gets to a file or a pipe. */
+/*
+ * FileSink: writes what it gets to a file or a pipe. To a file by direct I/O where that is
+ * possible, see file_sink_direct.c; what does not fit a disk's blocks, a tail or an error,
+ * is left to ordinary writes from that message on.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -11,29 +15,20 @@
 #include <unistd.h>
 
 #include "blocks.h"
-
-/**
- * struct file_sink - state of a FileSink
- * @fd: file, or a duplicate of stdout
- * @unread: a pipe that nobody had opened for reading when the block was made
- * @is_file: a regular file: writing it does not wait for anybody
- * @is_stdout: its O_NONBLOCK is shared with others, so it is not set
- * @made: the file was not there before
- * @started: from here on the file is the block's
- */
-struct file_sink {
-	int fd;
-	bool unread;
-	bool is_file;
-	bool is_stdout;
-	bool made;
-	bool started;
-};
+#include "file_sink.h"
 
 static int sink_fail(struct mqshm_instance *in, int error)
 {
 	return mqshm_instance_fail(in, error, "cannot write %s: %s",
 				   mqshm_instance_param(in, "filename"), strerror(-error));
+}
+
+int file_sink_lose(struct mqshm_instance *in, const struct file_sink *s, int error, size_t lost)
+{
+	return mqshm_instance_fail(in, error, "cannot write %s: %s; the first %llu bytes are written, "
+				   "%zu behind them are lost",
+				   mqshm_instance_param(in, "filename"), strerror(-error),
+				   (unsigned long long)s->at, lost);
 }
 
 /* A pipe that nobody reads lets in only who would read it, too; then both ends are there. */
@@ -85,9 +80,16 @@ static int sink_start(struct mqshm_instance *in)
 {
 	struct file_sink *s = mqshm_instance_state(in);
 
+	bool wanted;
+	int error = mqshm_instance_bool(in, "direct", &wanted);
+
 	s->started = true;
-	if (s->is_file && !s->is_stdout && ftruncate(s->fd, 0))
+	if (error || !s->is_file || s->is_stdout)
+		return error;
+	if (ftruncate(s->fd, 0))
 		return sink_fail(in, -errno);
+	if (wanted)
+		direct_begin(&s->direct, in, s->fd, 1);
 	return 0;
 }
 
@@ -137,9 +139,12 @@ static int wait_writable(struct mqshm_instance *in, const struct file_sink *s)
 	return r < 0 ? r : 0;
 }
 
-static int sink_write(struct mqshm_instance *in, const struct file_sink *s, const uint8_t *p,
-		      size_t length)
+/* -- by write(2) ---------------------------------------------------------------------------- */
+
+int file_sink_write(struct mqshm_instance *in, struct file_sink *s, const void *data,
+		    size_t length, size_t lost)
 {
+	const uint8_t *p = data;
 	size_t piece;
 	ssize_t n;
 	int error;
@@ -154,34 +159,62 @@ static int sink_write(struct mqshm_instance *in, const struct file_sink *s, cons
 		if (n >= 0) {
 			p += n;
 			length -= n;
+			s->at += n;
 		} else if (errno == EAGAIN) {
 			error = wait_writable(in, s);
 			if (error)
 				return error;
 		} else if (errno != EINTR) {
-			return sink_fail(in, -errno);
+			return file_sink_lose(in, s, -errno, length + lost);
 		}
 	}
+	return 0;
+}
+
+int file_sink_write_message(struct mqshm_instance *in, struct file_sink *s,
+			    struct mqshm_buffer *buf)
+{
+	struct mqshm_client *c = mqshm_instance_client(in);
+	int error = s->unread ? reader_await(in, s) : 0;
+
+	if (!error)
+		error = file_sink_write(in, s, mqshm_buffer_data(c, buf), buf->length, 0);
+	mqshm_buffer_release(c, buf);
+	return error;
+}
+
+/* -- its work ------------------------------------------------------------------------------- */
+
+/* Some file systems tell only now that they could not write what they took. */
+static int sink_finish(struct mqshm_instance *in, struct file_sink *s)
+{
+	int fd = s->fd;
+
+	direct_end(&s->direct);
+	s->fd = -1;
+	if (fd >= 0 && close(fd) && errno != EINTR)
+		return sink_fail(in, -errno);
 	return 0;
 }
 
 static enum mqshm_result sink_work(struct mqshm_instance *in)
 {
 	struct file_sink *s = mqshm_instance_state(in);
-	struct mqshm_client *c = mqshm_instance_client(in);
 	struct mqshm_buffer buf;
-	int error = mqshm_get_input(in, 0, MQSHM_NO_WAIT, &buf);
+	int error = s->direct.on ? file_sink_direct(in, s) : 0;
 
-	if (error == -EAGAIN)
+	if (s->direct.on && !s->ended && !error)
 		return MQSHM_NEED_MORE_INPUT;
-	if (error == -ENODATA)
-		return MQSHM_DONE;
-	if (!error) {
-		error = s->unread ? reader_await(in, s) : 0;
+	if (!error && !s->ended) {
+		error = mqshm_get_input(in, 0, MQSHM_NO_WAIT, &buf);
+		if (error == -EAGAIN)
+			return MQSHM_NEED_MORE_INPUT;
+		s->ended = error == -ENODATA;
 		if (!error)
-			error = sink_write(in, s, mqshm_buffer_data(c, &buf), buf.length);
-		mqshm_buffer_release(c, &buf);
+			error = file_sink_write_message(in, s, &buf);
 	}
+	if (s->ended && (!error || error == -ENODATA))
+		return sink_finish(in, s) ? MQSHM_ERROR : MQSHM_DONE;
 	return block_result(in, error);
 }
 
@@ -189,6 +222,7 @@ static void sink_cleanup(struct mqshm_instance *in)
 {
 	struct file_sink *s = mqshm_instance_state(in);
 
+	direct_end(&s->direct);
 	if (s->fd >= 0)
 		close(s->fd);
 	if (s->made && !s->started)
@@ -198,6 +232,8 @@ static void sink_cleanup(struct mqshm_instance *in)
 static const struct mqshm_param_spec sink_params[] = {
 	{ .key = "filename", .kind = "string",
 	  .help = "file or pipe to write, from its start; - is stdout" },
+	{ .key = "direct", .kind = "bool", .fallback = "1",
+	  .help = "direct I/O, past the page cache, where file, pool and messages allow; 0: never" },
 	{ .key = NULL }
 };
 
@@ -214,6 +250,7 @@ const struct mqshm_block_ops file_sink_ops = {
 	.params = sink_params,
 	.ports = sink_ports,
 	.state_bytes = sizeof(struct file_sink),
+	.flags = MQSHM_BLOCK_DIRECT_IO,
 	.initialize = sink_initialize,
 	.start = sink_start,
 	.work = sink_work,
