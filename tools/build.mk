@@ -67,3 +67,15 @@ $(B)/obj/static/%.o: %.cc
 $(B)/bin/mqshm-bench: $(BENCH_OBJ) $(B)/lib/libmqshm.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(BENCH_LIBS)
+
+# ---- mqshm-bench-file ----
+
+include tools/bench/file/build.mk
+
+BENCH_FILE_OBJ := $(BENCH_FILE_SRC:%.c=$(B)/obj/static/%.o) $(B)/obj/static/tools/bench/place_kernel.o
+
+all:: $(B)/bin/mqshm-bench-file
+
+$(B)/bin/mqshm-bench-file: $(BENCH_FILE_OBJ) $(B)/lib/libmqshm.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(BENCH_FILE_LIBS)
