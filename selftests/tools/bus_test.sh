@@ -148,7 +148,7 @@ want 2 "pub or sub" -- mqtool bus
 want 2 "it is pub or sub" -- mqtool bus publish
 want 2 "--topic is missing" -- mqtool bus pub hello
 want 2 "in quotes" -- mqtool bus pub --topic x two words
-want 2 "it has at most 63 bytes" -- mqtool bus pub --topic "$(printf %064d 0)" hello
+want 2 "it has 1 to 63 bytes" -- mqtool bus pub --topic "$(printf %064d 0)" hello
 want 2 "--count" -- mqtool bus sub --count 0
 want 2 "--block is missing" -- mqtool set gain=1
 want 2 "which parameter" -- mqtool set --block amp

@@ -111,6 +111,10 @@ typedef struct wait_queue_head {
 
 void init_waitqueue_head(wait_queue_head_t *wq);
 void wake_up_all(wait_queue_head_t *wq);
+static inline int waitqueue_active(wait_queue_head_t *wq)
+{
+	return __atomic_load_n(&wq->sleepers, __ATOMIC_RELAXED) != 0;
+}
 u32 host_wait_begin(wait_queue_head_t *wq);
 void host_wait_end(wait_queue_head_t *wq);
 /* Sleeps unless @wq moved since @seq; -ERESTARTSYS: a signal, or it is to die. */
