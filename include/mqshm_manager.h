@@ -7,9 +7,10 @@
  * Threads: a manager is used by one thread at a time.
  *
  * Blocks run in workers: processes of a program that is told which blocks by its arguments,
- * --runtime RUNTIME --process NAME, --threads N if there are several, --cpus LIST or --node N if it has a place, then for each block
- * --block TYPE --name NAME and --param KEY=VALUE for each parameter, and --ready-fd N; with
- * --persistent its clients are (struct mqshm_client_options), as it may be started again. On
+ * --runtime RUNTIME --process NAME, --threads N if there are several, --cpus LIST or --node N
+ * if they have a place, then for each block --block TYPE --name NAME and --param KEY=VALUE for
+ * each parameter, and --ready-fd N; with --persistent its clients are (struct
+ * mqshm_client_options), as it may be started again. On
  * descriptor N, a stream socket, it writes "r" once its blocks are registered, and runs them
  * when it then reads a byte; at the end of the stream it ends instead. Before it leaves the
  * runtime it writes "s" if it was asked to stop, "d" if it is done, so that one that came

@@ -12,6 +12,7 @@ group=/sys/fs/cgroup/place
 numbers() { mqtool list --json | jq -c "$1"; }
 # shellcheck disable=SC2317 # for until_true
 there() { [ "$(numbers '.blocks | length')" = "$1" ]; }
+# shellcheck disable=SC2317 # for want
 # within COMMAND...: in a cpuset of processor 0 and memory of node 0
 within() { sh -c "echo \$\$ > $group/cgroup.procs && exec \"\$@\"" sh "$@"; }
 
@@ -39,8 +40,8 @@ test_case 'a worker runs on the processors of its node'
 mqtool worker --threads 2 --node 1 --block Router --name a > words 2>&1 &
 worker=$!
 until_true there 1
-for task in /proc/$worker/task/*; do
-	[ "${task##*/}" = $worker ] || same 1 "$(sed -n 's/^Cpus_allowed_list:\t//p' "$task/status")" 'processors of a thread'
+for task in "/proc/$worker/task"/*; do
+	[ "${task##*/}" = "$worker" ] || same 1 "$(sed -n 's/^Cpus_allowed_list:\t//p' "$task/status")" 'processors of a thread'
 done
 kill -TERM $worker
 wait $worker || wrong "status $?: $(cat words)"

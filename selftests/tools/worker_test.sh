@@ -152,7 +152,7 @@ want 1 'mqtool: --node: 5: there is no NUMA node with processors of that number;
 same '[0,0]' "$(numbers '[(.blocks | length), (.clients | length)]')" 'blocks and clients'
 
 test_case 'a place that is none'
-for list in '' , 1, 1- -1 1-0 0x1 '0 1' 0,,1 a; do
+for list in '' ',' '1,' 1- -1 1-0 0x1 '0 1' '0,,1' a; do
 	want 2 "--cpus $list: it is a list of processors" -- mqtool worker --cpus "$list" --block Router
 done
 want 2 '--node x: it is the number of a NUMA node' -- mqtool worker --node x --block Router

@@ -191,10 +191,11 @@ struct pool_request {
 	struct mqshm_pool_options options;
 };
 
-/* Parses "SIZE:COUNT" or "NAME=SIZE:COUNT", with ",huge" and ",node=N" behind; NULL, or what is wrong. */
+/* "SIZE:COUNT" or "NAME=SIZE:COUNT", perhaps with ",huge" or ",node=N"; NULL, or what is wrong. */
 const char *pool_parse(const char *s, struct pool_request *out);
+/* The number of a node alone; likewise. */
 const char *pool_node_parse(const char *s, struct mqshm_pool_options *out);
-/* Makes it: 0, or EXIT_FAILED after a message. Says if it has not the huge pages that it asked for. */
+/* Makes it: 0, or EXIT_FAILED after a message. Says if huge pages that it asked for are missing. */
 int pool_make(struct mqshm_runtime *rt, const struct pool_request *pool);
 /* Makes it: 0, or the library's error, of which nobody was told. */
 int pool_try(struct mqshm_runtime *rt, const struct pool_request *pool);
@@ -203,7 +204,7 @@ int pool_failed(struct mqshm_runtime *rt, const struct pool_request *pool, int e
 
 /* -- place.c: where memory and threads can be ------------------------------------------ */
 
-/* The first line of a small file, "" if there is none; to be freed by the caller, as the next two. */
+/* First line of a small file, "" if there is none; to be freed by the caller, as the next. */
 char *file_line(const char *path);
 /* Nodes with memory, as in "0-1". */
 char *place_nodes(void);
