@@ -63,11 +63,11 @@ tap_second() {
 	echo "${tap_up%.*}"
 }
 
-# Waits until a command succeeds, at most ten seconds.
+# Waits until a command succeeds, at most a minute.
 until_true() {
-	tap_until=$(($(tap_second) + 10))
+	tap_until=$(($(tap_second) + 60))
 	until "$@" 2> /dev/null; do
-		[ "$(tap_second)" -lt $tap_until ] || { wrong "not within ten seconds: $*" && return 1; }
+		[ "$(tap_second)" -lt $tap_until ] || { wrong "not within a minute: $*" && return 1; }
 		sleep 0.02
 	done
 }
