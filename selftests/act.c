@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "act.h"
+#include "bus.h"
+#include "notice.h"
 
 #define PAGE	4096
 #define RW	(PROT_READ | PROT_WRITE)
@@ -104,6 +106,49 @@ int act_query(struct actor *a)
 	return command(actor_fd(a), MQSHM_IOC_QUERY, &q);
 }
 
+int act_holders(struct actor *a)
+{
+	static __thread char memory[4096];
+	struct mqshm_holders_args h = ARGS(holders, .buffer = (uintptr_t)memory,
+					   .buffer_bytes = sizeof(memory));
+
+	return command(actor_fd(a), MQSHM_IOC_HOLDERS, &h);
+}
+
+/* Reads what there is, which it made itself. */
+int act_monitor(struct actor *a)
+{
+	struct mqshm_notice n;
+	int fd = watch_fd(runtime_name()), err;
+
+	if (fd < 0)
+		return fd;
+	err = act_block_create(a);
+	if (!err && read(fd, &n, sizeof(n)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* BUS_OPEN, BUS_SUBSCRIBE, BUS_PUBLISH, with a message that is read and one that is not. */
+int act_bus(struct actor *a)
+{
+	int fd = runtime_open_fd(runtime_name()), err;
+	static __thread char records[2 * MQSHM_BUS_READ_MIN];
+
+	if (fd < 0)
+		return fd;
+	err = bus_open(fd, 0, 4, NULL);
+	if (!err)
+		err = bus_subscribe(fd, "act");
+	for (int i = 0; i < 2 && err >= 0; i++)
+		err = bus_publish(actor_fd(a), "act", "said");
+	if (err >= 0)
+		err = read(fd, records, sizeof(records)) < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
 int act_pool_create(struct actor *a)
 {
 	int fd = other_runtime(), err = fd;
@@ -142,11 +187,13 @@ int act_client_detach(struct actor *a)
 	return err;
 }
 
+/* With something to learn. */
 int act_client_sync(struct actor *a)
 {
 	struct mqshm_client_sync_args sync;
+	int err = id_command(actor_fd(a), MQSHM_IOC_CLIENT_WAKE, 0);
 
-	return client_sync(actor_fd(a), &sync);
+	return err ?: client_sync(actor_fd(a), &sync);
 }
 
 static int drop(struct actor *a)

@@ -15,6 +15,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "bus.h"
+#include "notice.h"
 #include "victim.h"
 
 /* -- the waits --------------------------------------------------------------- */
@@ -87,6 +89,37 @@ static int sleep_in_runtime_wait(int fd)
 	snapshot_free(&s);
 	ready();
 	return command(fd, MQSHM_IOC_RUNTIME_WAIT, &w);
+}
+
+/* Of what it is told meanwhile it reads all. */
+static int sleep_in_read(int fd)
+{
+	char records[2 * MQSHM_BUS_READ_MIN];
+	ssize_t n;
+
+	ready();
+	do {
+		n = read(fd, records, sizeof(records));
+	} while (n > 0);
+	return n < 0 ? -errno : 1;
+}
+
+static int sleep_in_monitor(int fd)
+{
+	int watcher = watch_fd(runtime_name());
+
+	must(watcher >= 0);
+	return sleep_in_read(watcher);
+}
+
+static int sleep_in_bus(int fd)
+{
+	int inbox = runtime_open_fd(runtime_name());
+
+	must(inbox >= 0);
+	must(bus_open(inbox, 0, 4, NULL) == 0);
+	must(bus_subscribe(inbox, "asleep") == 0);
+	return sleep_in_read(inbox);
 }
 
 static int sleep_in_poll(int fd)
@@ -215,6 +248,8 @@ WAIT_KIND(wait_for_space)
 WAIT_KIND(wait_for_fd)
 WAIT_KIND(lease)
 WAIT_KIND(runtime_wait)
+WAIT_KIND(monitor)
+WAIT_KIND(bus)
 WAIT_KIND(poll)
 WAIT_KIND(epoll)
 WAIT_KIND(eventfd)
