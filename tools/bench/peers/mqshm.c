@@ -80,14 +80,52 @@ static const char *mqshm_missing(const struct bench_case *c)
 }
 #endif
 
-static int mqshm_open(const struct bench_case *c)
+static int open_with(const struct bench_case *c, const struct mqshm_pool_options *pool)
 {
 	struct mqshm_runtime_options options = { .limits.buffers = c->buffers };
 	int error;
 
 	snprintf(runtime_name, sizeof(runtime_name), "bench-%d", getpid());
 	error = mqshm_runtime_create(runtime_name, &options, &runtime);
-	return error ? error : mqshm_pool_create(runtime, "bench", c->bytes, c->buffers);
+	return error ? error : mqshm_pool_create_with(runtime, "bench", c->bytes, c->buffers, pool);
+}
+
+static int mqshm_open(const struct bench_case *c)
+{
+	return open_with(c, NULL);
+}
+
+/* All of it, or it would be called what it is not. */
+static int huge_open(const struct bench_case *c)
+{
+	const struct mqshm_pool_options options = { .huge = true };
+	struct mqshm_snapshot *snap;
+	int error = open_with(c, &options);
+
+	if (!error)
+		error = mqshm_runtime_snapshot(runtime, &snap);
+	if (error)
+		return error;
+	if (snap->pools->huge_bytes < snap->pools->payload_bytes)
+		error = -ENOMEM;
+	mqshm_snapshot_free(snap);
+	return error;
+}
+
+/* What they are for is large payload that somebody looks at. */
+static const char *huge_missing(const struct bench_case *c)
+{
+	struct bench_case small = { .bytes = 64, .buffers = 1 };
+	static int error = 1;
+
+	if (c->payload != BENCH_TOUCHED || c->bytes < 1 << 20)
+		return "it is for large payload that is written and read";
+	if (error > 0) {
+		runtime = NULL;
+		error = huge_open(&small);
+		mqshm_runtime_close(runtime);
+	}
+	return error ? "there are no huge pages" : NULL;
 }
 
 static int port_specs(const struct bench_case *c, unsigned int who, struct mqshm_port_spec *specs,
@@ -290,6 +328,19 @@ const struct bench_peer bench_mqshm = {
 	.name = "mqshm",
 	.missing = mqshm_missing,
 	.open = mqshm_open,
+	.enter = mqshm_enter,
+	.link = mqshm_link,
+	.send = mqshm_send,
+	.receive = mqshm_receive,
+	.forward = mqshm_forward,
+	.leave = mqshm_leave,
+	.close = mqshm_end,
+};
+
+const struct bench_peer bench_mqshm_huge = {
+	.name = "mqshm, huge pages",
+	.missing = huge_missing,
+	.open = huge_open,
 	.enter = mqshm_enter,
 	.link = mqshm_link,
 	.send = mqshm_send,
