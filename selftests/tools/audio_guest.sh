@@ -4,28 +4,13 @@
 
 # shellcheck source-path=SCRIPTDIR source=tap.sh
 . "$(dirname "$0")/tap.sh"
+# shellcheck source-path=SCRIPTDIR source=blocks.sh
+. "$(dirname "$0")/blocks.sh"
 
 state=/tmp/state
 export XDG_RUNTIME_DIR=$state MQSHM_RUNTIME=t
 mkdir -p $state
 
-pids=''
-# begin NAME TYPE [PARAM...]
-begin() {
-	block=$1 type=$2
-	shift 2
-	for param; do
-		set -- "$@" --param "$param"
-		shift
-	done
-	if line=$(mqtool start --block "$type" --name "$block" "$@"); then
-		pid=${line#*pid }
-		pids="$pids $block:${pid%%,*}"
-	else
-		wrong "$block does not start"
-	fi
-}
-join() { mqtool connect --from "$1" --to "$2" > /dev/null || wrong "$1 to $2: not connected"; }
 # chain NAME BLOCK...: blocks NAME1, NAME2, ... one behind the other, joined from the end; a BLOCK is "TYPE PARAM..."
 chain() {
 	chain=$1 number=0
@@ -39,12 +24,6 @@ chain() {
 		join "$chain$((number - 1))" "$chain$number"
 		number=$((number - 1))
 	done
-}
-# shellcheck disable=SC2317 # for until_true
-gone() { [ ! -e "/proc/${1#*:}/exe" ]; }
-all_end() {
-	for pid in $pids; do until_true gone "$pid"; done
-	pids=''
 }
 # soon NAME PATTERN: it will
 soon() { until_true grep -q "$2" "$state/mqshm/t-$1.log"; }

@@ -4,35 +4,13 @@
 
 # shellcheck source-path=SCRIPTDIR source=tap.sh
 . "$(dirname "$0")/tap.sh"
+# shellcheck source-path=SCRIPTDIR source=blocks.sh
+. "$(dirname "$0")/blocks.sh"
 
 out=/tmp/out
 export XDG_RUNTIME_DIR=/tmp/state MQSHM_RUNTIME=t
 mkdir -p $out $XDG_RUNTIME_DIR
 
-# start NAME TYPE [PARAM...]
-pids=''
-start() {
-	block=$1 type=$2
-	shift 2
-	for param; do
-		set -- "$@" --param "$param"
-		shift
-	done
-	if line=$(mqtool start --block "$type" --name "$block" "$@"); then
-		pid=${line#*pid }
-		pids="$pids ${pid%%,*}"
-	else
-		wrong "$block does not start"
-	fi
-}
-join() { mqtool connect --from "$1" --to "$2" > /dev/null || wrong "$1 to $2: not connected"; }
-# shellcheck disable=SC2317 # for until_true
-gone() { [ ! -e "/proc/$1/exe" ]; }
-# Waits until all that was started has ended; the next may have the same names.
-all_end() {
-	for pid in $pids; do until_true gone "$pid"; done
-	pids=''
-}
 numbers() { mqtool list --json | jq -c "$1"; }
 allocated() { numbers .runtime.allocated; }
 # between LEAST MOST NUMBER WHAT
@@ -42,11 +20,11 @@ equal() { cmp "$1" "$2" > /tmp/cmp 2>&1 || wrong "$(cat /tmp/cmp)"; }
 # amplify NAME GAIN BYTES [PARAM...]
 amplify() {
 	test_case "Amplifier: $1, gain=$2, buffers of $3 bytes"
-	start src FileSource "filename=$1.in" "bytes=$3"
+	begin src FileSource "filename=$1.in" "bytes=$3"
 	file=$1 gain=$2
 	shift 3
-	start amp Amplifier "gain=$gain" "$@"
-	start snk FileSink filename=$out/amplified
+	begin amp Amplifier "gain=$gain" "$@"
+	begin snk FileSink filename=$out/amplified
 	join src amp
 	join amp snk
 	all_end
@@ -55,7 +33,7 @@ amplify() {
 
 refused_stream() {
 	test_case "Amplifier: $1"
-	start src FileSource "filename=$2"
+	begin src FileSource "filename=$2"
 	mqtool start --foreground --block Amplifier --name amp --param "$3" > $out/words 2>&1 &
 	amp=$!
 	until_true mqtool connect --from src --to amp > /dev/null
@@ -70,10 +48,10 @@ refused_stream() {
 test_splitter() {
 	test_case "Splitter: every output gets everything"
 	before=$(allocated)
-	start src FileSource filename=noise bytes=1000
-	start spl Splitter outputs=3
+	begin src FileSource filename=noise bytes=1000
+	begin spl Splitter outputs=3
 	for i in 1 2 3; do
-		start "snk$i" FileSink "filename=$out/split$i"
+		begin "snk$i" FileSink "filename=$out/split$i"
 		join "spl:out$i" "snk$i"
 	done
 	join src spl
@@ -85,14 +63,14 @@ test_splitter() {
 
 test_merger() {
 	test_case "Merger: everything of every input, in the order of each"
-	start mrg Merger inputs=3
+	begin mrg Merger inputs=3
 	i=0
 	for name in a b c; do
 		i=$((i + 1))
-		start "$name" FileSource "filename=lines-$name" bytes=10
+		begin "$name" FileSource "filename=lines-$name" bytes=10
 		join "$name" "mrg:in$i"
 	done
-	start snk FileSink filename=$out/merged
+	begin snk FileSink filename=$out/merged
 	join mrg snk
 	all_end
 	same 600 "$(wc -l < $out/merged)" "lines"
@@ -104,12 +82,12 @@ test_merger() {
 
 test_router() {
 	test_case "Router: each input goes to its output"
-	start rtr Router ports=3
+	begin rtr Router ports=3
 	i=0
 	for name in a b c; do
 		i=$((i + 1))
-		start "$name" FileSource "filename=lines-$name" bytes=10
-		start "snk$i" FileSink "filename=$out/routed-$name"
+		begin "$name" FileSource "filename=lines-$name" bytes=10
+		begin "snk$i" FileSink "filename=$out/routed-$name"
 		join "$name" "rtr:in$i"
 		join "rtr:out$i" "snk$i"
 	done
@@ -119,14 +97,14 @@ test_router() {
 
 test_routes() {
 	test_case "Router: a route that is not connected does not hold up another"
-	start rtr Router ports=2
-	start a FileSource filename=lines-a bytes=10
-	start b FileSource filename=lines-b bytes=10
-	start snk FileSink filename=$out/routed
+	begin rtr Router ports=2
+	begin a FileSource filename=lines-a bytes=10
+	begin b FileSource filename=lines-b bytes=10
+	begin snk FileSink filename=$out/routed
 	join a rtr:in1
 	join b rtr:in2
 	join rtr:out2 snk
-	until_true gone "${pid%%,*}"
+	until_true gone "$pid"
 	equal lines-b $out/routed
 	mqtool stop --all
 	all_end
@@ -135,8 +113,8 @@ test_routes() {
 test_pipes() {
 	test_case "pipes with names: a source and a sink"
 	mkfifo $out/in $out/out
-	start src FileSource filename=$out/in bytes=1000
-	start snk FileSink filename=$out/out
+	begin src FileSource filename=$out/in bytes=1000
+	begin snk FileSink filename=$out/out
 	join src snk
 	cat noise > $out/in &
 	cat $out/out > $out/through
@@ -155,9 +133,9 @@ test_pipes() {
 test_in_place() {
 	test_case "Amplifier changes a buffer in place if nobody else holds it"
 	before=$(allocated)
-	start src FileSource filename=noise bytes=1000
-	start amp Amplifier gain=1.0 format=s16le
-	start snk FileSink filename=$out/place
+	begin src FileSource filename=noise bytes=1000
+	begin amp Amplifier gain=1.0 format=s16le
+	begin snk FileSink filename=$out/place
 	join src amp
 	join amp snk
 	all_end
@@ -167,16 +145,16 @@ test_in_place() {
 	test_case "a sink beside an Amplifier gets the data unchanged"
 	before=$(allocated)
 	mkfifo $out/data $out/slow
-	start src FileSource filename=$out/data bytes=1000
-	start amp Amplifier gain=-1.0 format=s16le
-	start slow FileSink filename=$out/slow
-	start snk FileSink filename=$out/inverted
+	begin src FileSource filename=$out/data bytes=1000
+	begin amp Amplifier gain=-1.0 format=s16le
+	begin slow FileSink filename=$out/slow
+	begin snk FileSink filename=$out/inverted
 	join amp snk
 	join src amp
 	join src slow
 	# nobody reads the pipe yet, so its sink and that sink's queue hold every message while the Amplifier works
 	cat noise > $out/data
-	until_true gone "${pid%%,*}"
+	until_true gone "$pid"
 	copies=$(($(allocated) - before))
 	cat $out/slow > $out/unchanged
 	all_end
