@@ -120,6 +120,16 @@ test_pipes() {
 	cat $out/out > $out/through
 	all_end
 	equal noise $out/through
+	test_case "a sink writes its file anew, or with append behind what it has"
+	for append in 0 1; do
+		echo before > $out/behind
+		begin src FileSource filename=lines-a
+		begin snk FileSink filename=$out/behind append=$append
+		join src snk
+		all_end
+		{ [ $append = 0 ] || echo before; cat lines-a; } > $out/expected
+		equal $out/expected $out/behind
+	done
 	test_case "- is stdin and stdout, pipes as they come"
 	mqtool start --foreground --block FileSink --name snk --param filename=- 2> /dev/null | cat > $out/dashes &
 	sink=$!

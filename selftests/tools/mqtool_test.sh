@@ -387,7 +387,7 @@ test_connect() {
 	want 0 "PID Name Blocks Status" "src_proc src" "amp_proc amp" "From To Buffers Bytes" "src:out amp:in 0 0B" \
 		"4K 4K 256 256" -- sh -c 'mqtool list --runtime t | tr -s " "'
 	does "list --long shows more"
-	want 0 "Held Ioctls Sleeps User" "Dropped Queued Depth Policy State Id" "src:out amp:in 0 0B 0 0 256 block open" -- \
+	want 0 "Held Ioctls Sleeps Copies User" "Dropped Queued Depth Policy State Id" "src:out amp:in 0 0B 0 0 256 block open" -- \
 		sh -c 'mqtool list --runtime t --long | tr -s " "'
 	refused "connect with a policy that is none" 2 "--policy wait: there is no such policy; there are block, drop-newest and drop-oldest" -- \
 		mqtool connect --from src:out --to amp:in --policy wait

@@ -46,7 +46,7 @@ static int unread_open(const char *name, int flags)
 /* Nothing is cut off yet: the block may still fail to start. */
 static int sink_open(struct mqshm_instance *in, struct file_sink *s)
 {
-	const int flags = O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+	const int flags = O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | (s->append ? O_APPEND : 0);
 	const char *name = mqshm_instance_param(in, "filename");
 	struct stat status;
 
@@ -72,8 +72,10 @@ static int sink_initialize(struct mqshm_instance *in)
 {
 	struct file_sink *s = mqshm_instance_state(in);
 
+	int error = mqshm_instance_bool(in, "append", &s->append);
+
 	s->fd = -1;
-	return sink_open(in, s);
+	return error ? error : sink_open(in, s);
 }
 
 static int sink_start(struct mqshm_instance *in)
@@ -84,7 +86,7 @@ static int sink_start(struct mqshm_instance *in)
 	int error = mqshm_instance_bool(in, "direct", &wanted);
 
 	s->started = true;
-	if (error || !s->is_file || s->is_stdout)
+	if (error || !s->is_file || s->is_stdout || s->append)
 		return error;
 	if (ftruncate(s->fd, 0))
 		return sink_fail(in, -errno);
@@ -231,7 +233,10 @@ static void sink_cleanup(struct mqshm_instance *in)
 
 static const struct mqshm_param_spec sink_params[] = {
 	{ .key = "filename", .kind = "string",
-	  .help = "file or pipe to write, from its start; - is stdout" },
+	  .help = "file or pipe to write; - is stdout" },
+	{ .key = "append", .kind = "bool", .fallback = "0",
+	  .help = "keep what the file has, and write behind it, by ordinary writes; for a block "
+		  "that comes back" },
 	{ .key = "direct", .kind = "bool", .fallback = "1",
 	  .help = "direct I/O, past the page cache, where file, pool and messages allow; 0: never" },
 	{ .key = NULL }

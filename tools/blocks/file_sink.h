@@ -34,6 +34,7 @@ struct batch {
  * @is_stdout: its O_NONBLOCK is shared with others, so it is not set
  * @made: the file was not there before
  * @started: from here on the file is the block's
+ * @append: what the file has stays
  * @ended: nothing will come in any more
  * @at: bytes that are written
  * @direct: its direct I/O
@@ -48,6 +49,7 @@ struct file_sink {
 	bool is_stdout;
 	bool made;
 	bool started;
+	bool append;
 	bool ended;
 	uint64_t at;
 	struct direct direct;

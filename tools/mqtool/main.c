@@ -100,7 +100,7 @@ static char *list_commands(int key, const char *help, void *input)
 	if (key != ARGP_KEY_HELP_PRE_DOC)
 		return (char *)help;
 	list = text("Moves references to shared buffers between processes: a runtime holds pools of\n"
-		    "buffers and a graph of blocks, each block in a process of its own.\n\nCommands:\n");
+		    "buffers and a graph of blocks, in processes of their own or many in one.\n\nCommands:\n");
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		longer = text("%s  %-12s %s\n", list, commands[i].name, commands[i].summary);
 		free(list);
