@@ -501,6 +501,22 @@ test_graph() {
 	kill $feeder
 	wait $run || wrong "status $?: $(cat words)"
 	rm -f feed pipe
+	test_case "graph shows what is dropped, and that what waits just now has worked"
+	cat > drop.yaml << END
+blocks:
+  gen: {type: Generator, params: {wave: counter, bytes: 100}}
+  thr: {type: Throttle, params: {messages: 100}}
+  nul: {type: NullSink}
+connections:
+  - {from: gen, to: thr, policy: drop-oldest}
+  - thr -> nul
+END
+	mqtool run --runtime t drop.yaml 2> words &
+	run=$!
+	until_true sh -c "mqtool graph --runtime t | grep -q '#e66100.*/s dropped'"
+	until_true sh -c "mqtool graph --runtime t | grep -q 'nul_proc, pid [0-9]*, running'"
+	kill -TERM $run
+	wait $run || wrong "status $?: $(cat words)"
 	mqtool remove --runtime t > /dev/null
 }
 

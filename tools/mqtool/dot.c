@@ -160,6 +160,23 @@ static void put_block(const struct picture *p, const struct mqshm_block_record *
 	fputs("</tr></table>>];\n", p->out);
 }
 
+/* One that waits just now, and of which a block did some work while rates were taken, runs. */
+static uint32_t client_state(const struct picture *p, const struct mqshm_client_record *client)
+{
+	struct mqshm_block_rates rates;
+
+	for (size_t i = 0; p->before && i < p->now->n_blocks; i++) {
+		const struct mqshm_block_record *block = &p->now->blocks[i];
+
+		if (client->state != MQSHM_CLIENT_IDLE || block->client != client->id)
+			continue;
+		mqshm_block_rates(p->before, p->now, block, &rates);
+		if (rates.state == MQSHM_CLIENT_RUNNING)
+			return rates.state;
+	}
+	return client->state;
+}
+
 /* A process is a box around its blocks. */
 static void put_client(const struct picture *p, const struct mqshm_client_record *client)
 {
@@ -176,7 +193,7 @@ static void put_client(const struct picture *p, const struct mqshm_client_record
 	put_text(p->out, client->name);
 	if (client->pid)
 		fprintf(p->out, ", pid %u", client->pid);
-	fprintf(p->out, ", %s>\n", client_state_name(client->state));
+	fprintf(p->out, ", %s>\n", client_state_name(client_state(p, client)));
 	for (size_t i = 0; i < p->now->n_blocks; i++)
 		if (p->now->blocks[i].client == client->id)
 			put_block(p, &p->now->blocks[i]);
@@ -205,14 +222,15 @@ static void put_gone(const struct picture *p, const struct mqshm_connection_reco
 			"label=\"(gone)\"];\n", (unsigned long long)c->id, COLOR_REST);
 }
 
-static const char *connection_color(const struct mqshm_connection_record *c, bool flows)
+static const char *connection_color(const struct mqshm_connection_record *c,
+				    const struct mqshm_flow_rates *rates)
 {
 	if (c->flags & MQSHM_RING_DEAD)
 		return COLOR_TROUBLE;
 	/* what a consumer has just taken may not be seen by its producer yet */
-	if (c->queued * 10 >= c->depth * 9)
+	if (c->queued * 10 >= c->depth * 9 || rates->dropped > 0)
 		return COLOR_FULL;
-	return flows ? COLOR_FLOW : COLOR_REST;
+	return rates->messages > 0 ? COLOR_FLOW : COLOR_REST;
 }
 
 static void put_rates(const struct picture *p, const struct mqshm_flow_rates *rates)
@@ -220,6 +238,9 @@ static void put_rates(const struct picture *p, const struct mqshm_flow_rates *ra
 	char *size = show_bytes((uint64_t)rates->bytes);
 
 	fprintf(p->out, rates->messages < 10 ? "%.1f/s, %s/s" : "%.0f/s, %s/s", rates->messages, size);
+	if (rates->dropped > 0)
+		fprintf(p->out, rates->dropped < 10 ? "\\n%.1f/s dropped" : "\\n%.0f/s dropped",
+			rates->dropped);
 	free(size);
 }
 
@@ -227,18 +248,20 @@ static void put_connection(const struct picture *p, const struct mqshm_connectio
 {
 	struct mqshm_flow_rates rates = { 0 };
 	char *total = show_bytes(c->bytes);
+	const char *color;
 	bool flows;
 
 	if (p->before)
 		mqshm_connection_rates(p->before, p->now, c, &rates);
-	flows = rates.messages > 0;
+	flows = rates.messages > 0 || rates.dropped > 0;
+	color = connection_color(c, &rates);
 	put_gone(p, c);
 	fputs("  ", p->out);
 	put_end(p, c, c->from_block, c->from_port, "e");
 	fputs(" -> ", p->out);
 	put_end(p, c, c->to_block, c->to_port, "w");
 	fprintf(p->out, " [color=\"%s\" fontcolor=\"%s\" penwidth=%s label=\"",
-		connection_color(c, flows), connection_color(c, flows), flows ? "2" : "1");
+		color, color, flows ? "2" : "1");
 	if (flows)
 		put_rates(p, &rates);
 	else
