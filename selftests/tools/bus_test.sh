@@ -194,6 +194,13 @@ play
 until_true has_bytes out 20
 same "200 -400" "$(samples out | cut -d' ' -f9-)" "samples"
 
+test_case "a Throttle that sleeps for long goes on when it may be faster"
+timeout -s KILL 60 mqtool launch --runtime fast 'Generator wave=counter bytes=100 messages=5 ! Throttle name=slow messages=0.001 ! NullSink' > words.fast 2>&1 &
+launched=$!
+until_true mqtool set --runtime fast --block slow messages=1000 > /dev/null
+wait $launched || wrong "status $?: $(cat words.fast)"
+want 0 "slow: done; in: 5 buffers" -- cat words.fast
+
 test_case "a block that takes no changes"
 want 1 "a FileSink takes no changes while it runs" -- mqtool set --block sink filename=other
 

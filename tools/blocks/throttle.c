@@ -31,11 +31,26 @@ static int pass(struct mqshm_instance *in, struct throttle *t, struct mqshm_buff
 	return error;
 }
 
+/* Another rate may come meanwhile. */
+static int throttle_sleep(struct mqshm_instance *in, const struct throttle *t)
+{
+	int r;
+
+	while (mqshm_now_ns() < t->next_ns) {
+		if (mqshm_instance_stop_requested(in))
+			return -ECANCELED;
+		r = mqshm_instance_poll(in, NULL, 0, NULL, 0, t->next_ns);
+		if (r < 0 && r != -ETIMEDOUT)
+			return r;
+	}
+	return 0;
+}
+
 static enum mqshm_result throttle_work(struct mqshm_instance *in)
 {
 	struct throttle *t = mqshm_instance_state(in);
 	struct mqshm_buffer buf;
-	int error = block_sleep(in, t->next_ns);
+	int error = throttle_sleep(in, t);
 
 	if (!error)
 		error = mqshm_get_input(in, 0, MQSHM_NO_WAIT, &buf);
@@ -64,6 +79,17 @@ static int throttle_initialize(struct mqshm_instance *in)
 	return 0;
 }
 
+/* The next message does not wait for a time that the rate before gave it. */
+static int throttle_change(struct mqshm_instance *in)
+{
+	struct throttle *t = mqshm_instance_state(in);
+	int error = throttle_initialize(in);
+
+	if (!error)
+		t->next_ns = 0;
+	return error;
+}
+
 static const struct mqshm_param_spec throttle_params[] = {
 	{ .key = "rate", .kind = "size", .fallback = "0", .unit = "bytes/s",
 	  .help = "most bytes a second; 0 is any number" },
@@ -71,6 +97,8 @@ static const struct mqshm_param_spec throttle_params[] = {
 	  .max = 1e9, .help = "most messages a second; 0 is any number" },
 	{ .key = NULL }
 };
+
+static const char *const throttle_live[] = { "rate", "messages", NULL };
 
 static const struct mqshm_block_port throttle_ports[] = {
 	{ .name = "in", .direction = MQSHM_DIR_IN, .help = "messages" },
@@ -88,4 +116,6 @@ const struct mqshm_block_ops throttle_ops = {
 	.state_bytes = sizeof(struct throttle),
 	.initialize = throttle_initialize,
 	.work = throttle_work,
+	.live = throttle_live,
+	.change = throttle_change,
 };
