@@ -294,7 +294,10 @@ int mqshm_manager_connect(struct mqshm_manager *m, const char *from, const char 
 			  const struct mqshm_connect_options *options,
 			  uint64_t *id); /* MT-Unsafe race:manager */
 int mqshm_manager_disconnect(struct mqshm_manager *m, uint64_t id); /* MT-Unsafe race:manager */
-/* Number of the connection between two ends, given as for mqshm_connect(). -ENOENT. */
+/*
+ * Number of the connection between two ends, given as for mqshm_connect(); also of a persistent
+ * one whose blocks are gone. -ENOENT.
+ */
 int mqshm_manager_find_connection(struct mqshm_manager *m, const char *from, const char *to,
 				  uint64_t *id); /* MT-Unsafe race:manager */
 

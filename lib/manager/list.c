@@ -36,6 +36,33 @@ static const struct mqshm_port_record *port_find(const struct mqshm_snapshot *sn
 	return NULL;
 }
 
+/* Whether @end, "block:port", is what @wanted names: that, or "block". */
+static bool end_is(const char *end, const char *wanted)
+{
+	size_t n = strlen(wanted);
+
+	return !strncmp(end, wanted, n) && (!end[n] || (end[n] == ':' && !strchr(wanted, ':')));
+}
+
+/* A persistent one that waits for a block at an end of it; NULL also if there are several. */
+static const struct mqshm_connection_record *
+waiting_find(const struct mqshm_snapshot *snap, const char *from, const char *to)
+{
+	const struct mqshm_connection_record *found = NULL;
+	size_t i, n = 0;
+
+	for (i = 0; i < snap->n_connections; i++) {
+		const struct mqshm_connection_record *c = &snap->connections[i];
+
+		if ((c->from_block && c->to_block) || !(c->flags & MQSHM_RING_PERSISTENT) ||
+		    !end_is(c->from, from) || !end_is(c->to, to))
+			continue;
+		found = c;
+		n++;
+	}
+	return n == 1 ? found : NULL;
+}
+
 int mqshm_manager_find_connection(struct mqshm_manager *m, const char *from, const char *to,
 				  uint64_t *id)
 {
@@ -46,17 +73,19 @@ int mqshm_manager_find_connection(struct mqshm_manager *m, const char *from, con
 
 	if (r)
 		return r;
-	r = -ENOENT;
 	out = port_find(snap, from, MQSHM_DIR_OUT);
 	in = port_find(snap, to, MQSHM_DIR_IN);
-	while (out && in && r && (c = mqshm_snapshot_downstream(snap, out->port, c))) {
-		if (c->to_port == in->port) {
-			*id = c->id;
-			r = 0;
-		}
+	if (out && in) {
+		do {
+			c = mqshm_snapshot_downstream(snap, out->port, c);
+		} while (c && c->to_port != in->port);
+	} else {
+		c = waiting_find(snap, from, to);
 	}
+	if (c)
+		*id = c->id;
 	mqshm_snapshot_free(snap);
-	return r;
+	return c ? 0 : -ENOENT;
 }
 
 /* -- lists -------------------------------------------------------------------------- */

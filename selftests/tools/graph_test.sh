@@ -430,6 +430,10 @@ END
 			'FileSource name=src filename=in ! NullSink name=nul'
 		same 1 "$(json '.connections | length' kept)" "connections after run $i"
 	done
+	test_case "a connection whose blocks are gone is taken away by their names"
+	want 1 "block src: there is none of that name" -- mqtool disconnect --runtime kept --from src:in --to nul
+	want 0 "is taken away" -- mqtool disconnect --runtime kept --from src --to nul:in
+	same 0 "$(json '.connections | length' kept)" "connections"
 	mqtool remove --runtime kept > /dev/null
 	rm -f out
 }
