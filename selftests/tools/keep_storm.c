@@ -3,9 +3,10 @@
  * keep_storm [--meddle] SECONDS [SEED]
  *
  * Kills blocks of a graph that mqtool runs, at random for so long and then while it drains,
- * the most when they have announced their end, and accounts for each message: with connections that keep, all arrive that were queued, once and in order;
- * those that a dead process had in its hands are lost, as many as the module says, and as
- * mqtool run says at its end. With --meddle somebody changes parameters and connections
+ * the most when they have announced their end, and accounts for each message: with
+ * connections that keep, all arrive that were queued, once and in order; those that a dead
+ * process had in its hands are lost, as many as the module says, and as mqtool run says at
+ * its end. With --meddle somebody changes parameters and connections
  * meanwhile.
  *
  *	src -> amp -> f1 -> spl:out1 -> g1 -> m1          src numbers messages, m1 to m3 note what
@@ -300,7 +301,8 @@ static unsigned int kill_ended(void)
 	unsigned int kills = 0;
 
 	for (size_t i = 0; i < VICTIMS; i++) {
-		const struct mqshm_block_record *block = mqshm_snapshot_find_block(snap, victims[i].name);
+		const struct mqshm_block_record *block =
+			mqshm_snapshot_find_block(snap, victims[i].name);
 
 		if (block && has_announced(snap, block))
 			kills += kill_client(&victims[i], block->client);

@@ -96,7 +96,8 @@ bool graph_has_ends(struct mqshm_runtime *rt, const char *runtime, const char *f
 
 	if (runtime_snapshot(rt, runtime, &snap))
 		return false;
-	found = graph_find_port(snap, from, MQSHM_DIR_OUT) && graph_find_port(snap, to, MQSHM_DIR_IN);
+	found = graph_find_port(snap, from, MQSHM_DIR_OUT) &&
+		graph_find_port(snap, to, MQSHM_DIR_IN);
 	mqshm_snapshot_free(snap);
 	return found;
 }
