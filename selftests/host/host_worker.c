@@ -480,6 +480,29 @@ static void descriptors(uint64_t messages)
 	graph_end("blocks that wait for descriptors", good && !blocks_not(MQSHM_DONE));
 }
 
+/* A thread that never sleeps sees a pipe all the same. */
+static void descriptors_beside_busy(void)
+{
+	size_t ended = 0;
+	bool good;
+
+	test_check(pipe(worker_pipes[0]), "pipe");
+	graph_begin(64, 1);
+	add(&type_reader, "quiet", 0, 1);
+	add(&type_busy, "busy", 0, 1);
+	while (block("busy")->stats.work_count < 1000)
+		usleep(1000);
+	close(worker_pipes[0][1]);
+	mqshm_worker_wait(w, &ended, mqshm_after_ms(20000));
+	good = ended == 1 && block("busy")->running;
+	test_check(mqshm_block_request_stop(rt, block("busy")->id), "stop");
+	if (!good)
+		mqshm_worker_request_stop(w);
+	mqshm_worker_wait(w, NULL, MQSHM_FOREVER);
+	close(worker_pipes[0][0]);
+	graph_end("a block that waits for a descriptor beside one that is always busy", good);
+}
+
 static bool waits_for_buffer(const char *name)
 {
 	struct mqshm_snapshot *snap;
@@ -566,6 +589,7 @@ int main(int argc, char **argv)
 	threads_chosen();
 	rest();
 	descriptors(messages / 4);
+	descriptors_beside_busy();
 	told_by_all();
 	shortage(messages / 10);
 	changes();

@@ -257,7 +257,14 @@ test_sink_killed() {
 	head -c "$(stat -c %s /disk/out)" /memory/noise | cmp - /disk/out || wrong 'the file is no beginning of the stream'
 }
 
+test_bench() {
+	test_case 'what mqshm-bench-file tells'
+	want 0 'direct' 'read-write' 'cp' -- mqshm-bench-file --mbytes 5 --rounds 1 --json /tmp/figures /disk
+	same '["direct","read-write","cp"]' "$(jq -c '[.ways[] | select(.mb_per_s > 0 and .cpu_s_per_gb > 0) | .way]' /tmp/figures)" 'ways with figures'
+	want 2 'in which folder?' -- mqshm-bench-file
+}
+
 [ $# -gt 0 ] || set -- test_copies test_direct test_locked test_no_uring test_full test_broken test_shorter test_longer \
-	test_source_killed test_sink_killed
+	test_source_killed test_sink_killed test_bench
 for part; do $part; done
 finish
