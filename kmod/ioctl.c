@@ -505,7 +505,7 @@ static int command_check(const struct mqshm_command *command,
 	if (!command->count_at)
 		return 0;
 	count = *(const u32 *)((const char *)args + command->count_at);
-	if (count > MQSHM_BATCH_MAX ||
+	if (count > (command->size - command->min_size) / command->element ||
 	    size < command->min_size + count * command->element)
 		return -EINVAL;
 	return 0;

@@ -64,7 +64,7 @@ static int lease_some_locked(struct mqshm_client *c, struct mqshm_pool *pool,
 			     struct mqshm_lease_args *args, unsigned int *page)
 {
 	/* nobody has more than an eighth in reserve */
-	u32 most = min3(args->count, max(1U, pool->count / 8), (u32)MQSHM_BATCH_MAX);
+	u32 most = min3(args->count, max(1U, pool->count / 8), (u32)MQSHM_LEASE_MAX);
 	int ret = 0;
 
 	while (args->out_count < most) {

@@ -104,7 +104,7 @@ void mqshm_batch_put(struct mqshm_batch *batch)
 
 void mqshm_batch_add(struct mqshm_batch *batch, struct mqshm_pool *pool, u32 buffer)
 {
-	if (batch->pool != pool || batch->n == MQSHM_BATCH_MAX)
+	if (batch->pool != pool || batch->n == MQSHM_LEASE_MAX)
 		mqshm_batch_put(batch);
 	batch->pool = pool;
 	batch->buffers[batch->n++] = buffer;

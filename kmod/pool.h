@@ -85,7 +85,7 @@ struct mqshm_batch {
 	struct mqshm_pool *pool;
 	struct mqshm_wakes *wakes;
 	u32 n;
-	u32 buffers[MQSHM_BATCH_MAX];
+	u32 buffers[MQSHM_LEASE_MAX];
 };
 
 static inline void mqshm_batch_init(struct mqshm_batch *batch, struct mqshm_wakes *wakes)

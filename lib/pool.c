@@ -22,8 +22,8 @@ static void pool_init(const struct mqshm_client *c, struct pool *p,
 	p->stride = rec->stride_bytes;
 	p->index = rec->pool;
 	p->spare_max = rec->buffers / 8 ? rec->buffers / 8 : 1;
-	if (p->spare_max > MQSHM_BATCH_MAX)
-		p->spare_max = MQSHM_BATCH_MAX;
+	if (p->spare_max > MQSHM_LEASE_MAX)
+		p->spare_max = MQSHM_LEASE_MAX;
 	memcpy(p->name, rec->name, sizeof(p->name));
 }
 
@@ -183,13 +183,21 @@ static void lease_take(struct mqshm_client *c, struct pool *p)
 	uint32_t i;
 
 	for (i = args->out_count; i-- > 0;) {
-		if (i >= MQSHM_BATCH_MAX || p->spare == p->spare_max ||
+		if (i >= MQSHM_LEASE_MAX || p->spare == p->spare_max ||
 		    args->buffers[i] - p->first >= p->buffers)
 			continue;
 		magazine_add_leased(c, p, args->buffers[i]);
 	}
 	proto_barrier();
 	args->out_count = 0;
+}
+
+/* Who gave some back before a sleep may do so again: not more than one WAIT takes. */
+static uint32_t lease_count(const struct pool *p)
+{
+	if (p->returned)
+		return (p->spare_max + 1) / 2;
+	return p->steady || p->spare_max < MQSHM_BATCH_MAX ? p->spare_max : MQSHM_BATCH_MAX;
 }
 
 int mqshm_pool_lease(struct mqshm_client *c, struct pool *p, bool wait,
@@ -203,14 +211,14 @@ int mqshm_pool_lease(struct mqshm_client *c, struct pool *p, bool wait,
 	args->size = sizeof(*args);
 	args->flags = wait ? MQSHM_LEASE_F_WAIT : 0;
 	args->pool = p->index;
-	args->count = p->returned ? (p->spare_max + 1) / 2 : p->spare_max;
+	args->count = lease_count(p);
 	args->gen = wait ? c->known_gen : 0;
 	args->deadline_ns = wait ? clock_kernel_deadline(deadline_ns) : 0;
 	r = mqshm_client_ioctl(c, MQSHM_IOC_LEASE, args);
 	c->clock.stale = true;
 	if (r)
 		return r;
-	p->leased = true;
+	p->leased = p->steady = true;
 	p->returned = false;
 	lease_take(c, p);
 	return p->spare ? 0 : -EAGAIN;
@@ -245,8 +253,10 @@ void mqshm_pool_forget(struct mqshm_client *c, bool refused)
 {
 	uint32_t i;
 
-	for (i = 0; i < c->n_pools; i++)
+	for (i = 0; i < c->n_pools; i++) {
 		refused = magazine_forget(c, &c->pools[i], refused);
+		c->pools[i].steady = false;
+	}
 }
 
 uint32_t mqshm_pool_collect(const struct mqshm_client *c, uint32_t *buffers, uint32_t n)
@@ -349,7 +359,7 @@ void mqshm_pool_return_all(struct mqshm_client *c)
 	while (c->spares && (!r || r == -EINVAL)) {
 		struct mqshm_return_args args = { .size = sizeof(args) };
 
-		args.count = mqshm_pool_collect(c, args.buffers, MQSHM_BATCH_MAX);
+		args.count = mqshm_pool_collect(c, args.buffers, MQSHM_LEASE_MAX);
 		r = mqshm_client_ioctl(c, MQSHM_IOC_RETURN, &args);
 		mqshm_pool_forget(c, r == -EINVAL);
 	}

@@ -25,6 +25,7 @@ struct mqshm_client;
  * @dry: allocations that pass this pool by, since it was empty just now
  * @leased: buffers came from the depot since the magazine last ran over
  * @returned: it ran over since buffers were last leased
+ * @steady: none went back before a sleep since buffers were last leased
  * @magazine: buffers leased or released by their last holder: hold 1, count 1
  * @name: its name
  */
@@ -43,7 +44,8 @@ struct pool {
 	uint32_t dry;
 	bool leased;
 	bool returned;
-	uint32_t magazine[MQSHM_BATCH_MAX];
+	bool steady;
+	uint32_t magazine[MQSHM_LEASE_MAX];
 	char name[MQSHM_POOL_NAME_LEN];
 };
 

@@ -203,7 +203,7 @@
 	FIELD(mqshm_port_eventfd_args, flags, 4, 4) \
 	FIELD(mqshm_port_eventfd_args, port, 8, 4) \
 	FIELD(mqshm_port_eventfd_args, eventfd, 12, 4) \
-	STRUCT(mqshm_lease_args, 296) \
+	STRUCT(mqshm_lease_args, 552) \
 	FIELD(mqshm_lease_args, size, 0, 4) \
 	FIELD(mqshm_lease_args, flags, 4, 4) \
 	FIELD(mqshm_lease_args, pool, 8, 4) \
@@ -212,13 +212,13 @@
 	FIELD(mqshm_lease_args, deadline_ns, 24, 8) \
 	FIELD(mqshm_lease_args, out_count, 32, 4) \
 	FIELD(mqshm_lease_args, reserved, 36, 4) \
-	FIELD(mqshm_lease_args, buffers, 40, 256) \
-	STRUCT(mqshm_return_args, 272) \
+	FIELD(mqshm_lease_args, buffers, 40, 512) \
+	STRUCT(mqshm_return_args, 528) \
 	FIELD(mqshm_return_args, size, 0, 4) \
 	FIELD(mqshm_return_args, flags, 4, 4) \
 	FIELD(mqshm_return_args, count, 8, 4) \
 	FIELD(mqshm_return_args, out_done, 12, 4) \
-	FIELD(mqshm_return_args, buffers, 16, 256) \
+	FIELD(mqshm_return_args, buffers, 16, 512) \
 	STRUCT(mqshm_ref, 8) \
 	FIELD(mqshm_ref, buffer, 0, 4) \
 	FIELD(mqshm_ref, delta, 4, 4) \

@@ -325,7 +325,7 @@ TEST_F(argument, unknown_values)
 
 TEST_F(argument, batches_beyond_the_array)
 {
-	TRY_FIELD(client_fd, RETURN, return, fill_return, -EINVAL, a.count = MQSHM_BATCH_MAX + 1);
+	TRY_FIELD(client_fd, RETURN, return, fill_return, -EINVAL, a.count = MQSHM_LEASE_MAX + 1);
 	TRY_FIELD(client_fd, REF, ref, fill_ref, -EINVAL, a.count = MQSHM_BATCH_MAX + 1);
 	TRY_FIELD(client_fd, KICK, kick, fill_kick, -EINVAL, a.count = MQSHM_BATCH_MAX + 1);
 	TRY_FIELD(client_fd, WAIT, wait, fill_wait, -EINVAL, a.count = MQSHM_BATCH_MAX + 1);

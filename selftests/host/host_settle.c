@@ -15,6 +15,8 @@
 #define BUFFERS		65536
 #define FEW		8	/* of a pool in which leases are single */
 #define CROWD		16
+/* besides, what each has in reserve */
+#define SPARE		(CROWD * MQSHM_LEASE_MAX)
 #define ROUNDS_MAX	101
 
 static struct mqshm_runtime *runtime;
@@ -112,14 +114,14 @@ static void measure(unsigned int clients, unsigned int n, unsigned int rounds)
 int main(int argc, char **argv)
 {
 	static const unsigned int held[] = { 0, 1, 1000, BUFFERS };
-	struct mqshm_runtime_options options = { .limits.buffers = BUFFERS + FEW };
+	struct mqshm_runtime_options options = { .limits.buffers = BUFFERS + SPARE + FEW };
 	unsigned int i, rounds = argc > 1 ? (unsigned int)atoi(argv[1]) : 9;
 
 	if (rounds < 1 || rounds > ROUNDS_MAX)
 		rounds = ROUNDS_MAX;
 	host_start();
 	test_check(mqshm_runtime_create(RUNTIME, &options, &runtime), "runtime");
-	test_check(mqshm_pool_create(runtime, "many", 64, BUFFERS), "pool");
+	test_check(mqshm_pool_create(runtime, "many", 64, BUFFERS + SPARE), "pool");
 	test_check(mqshm_pool_create(runtime, "few", 128, FEW), "pool");
 	for (i = 0; i < sizeof(held) / sizeof(held[0]); i++) {
 		measure(1, held[i], rounds);

@@ -99,7 +99,7 @@ static void prepare_dropped(void)
 static void prepare_full_magazine(void)
 {
 	uint32_t room = me.client->pools[0].spare_max;
-	struct mqshm_buffer more[MQSHM_BATCH_MAX];
+	struct mqshm_buffer more[MQSHM_LEASE_MAX];
 	uint32_t i;
 
 	prepare_alloc();

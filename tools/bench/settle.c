@@ -128,7 +128,7 @@ static int departed_find(struct mqshm_runtime *rt, pid_t pid,
 /* Buffers of the pool: what each has in reserve comes on top. */
 static unsigned int pool_buffers(unsigned int held)
 {
-	return held + CROWD * MQSHM_BATCH_MAX;
+	return held + CROWD * MQSHM_LEASE_MAX;
 }
 
 /*

@@ -38,6 +38,7 @@
 
 /* Hard bounds, given by the width of fields below. */
 #define MQSHM_BATCH_MAX		64	/* entries of a batch command */
+#define MQSHM_LEASE_MAX		128	/* buffers of a LEASE or RETURN */
 #define MQSHM_TOGGLES		48	/* clients with a toggle bit */
 #define MQSHM_CLIENTS_MAX	256	/* clients of a runtime */
 #define MQSHM_POOLS_MAX		32	/* pools of a runtime */
@@ -979,7 +980,7 @@ struct mqshm_lease_args {
 	__u64 deadline_ns;
 	__u32 out_count;
 	__u32 reserved;
-	__u32 buffers[MQSHM_BATCH_MAX];
+	__u32 buffers[MQSHM_LEASE_MAX];
 };
 
 /**
@@ -997,7 +998,7 @@ struct mqshm_return_args {
 	__u32 flags;
 	__u32 count;
 	__u32 out_done;
-	__u32 buffers[MQSHM_BATCH_MAX];
+	__u32 buffers[MQSHM_LEASE_MAX];
 };
 
 /**
