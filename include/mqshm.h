@@ -523,7 +523,12 @@ int mqshm_buffer_set_data_ns(struct mqshm_client *c, const struct mqshm_buffer *
 /* One more reference to the same buffer. -EOVERFLOW. */
 int mqshm_buffer_share(struct mqshm_client *c, const struct mqshm_buffer *buf,
 		       struct mqshm_buffer *out); /* MT-Unsafe race:client */
-/* Drops the reference; @buf is none afterwards. None is allowed. */
+/*
+ * Drops the reference; @buf is none afterwards. None is allowed. Free buffers come and go
+ * between a client and the kernel 128 at a time, or an eighth of the pool. Where that is
+ * too much, messages that go back over a connection need no call: the buffer itself,
+ * pushed back for its sender to fill again (mqshm_buffer_is_sole()), or an answer.
+ */
 int mqshm_buffer_release(struct mqshm_client *c, struct mqshm_buffer *buf); /* MT-Unsafe race:client */
 /* Whether nobody else has a reference, so that the payload may be changed. */
 bool mqshm_buffer_is_sole(struct mqshm_client *c, const struct mqshm_buffer *buf); /* MT-Unsafe race:client */

@@ -2,7 +2,7 @@
 /*
  * Waiting for buffers: who waits is not overtaken by who comes later, one who gives
  * up hands on what was promised to him, one who sleeps keeps nothing back, and whose
- * turn has come needs no memory for it.
+ * turn has come needs no memory for it. And who gets back what he sent needs no lease.
  *
  * usage: host_lease [ROUNDS]
  */
@@ -200,6 +200,62 @@ static void turn_needs_no_memory(void)
 	mqshm_runtime_close(rt);
 }
 
+static uint64_t calls(struct mqshm_runtime *rt)
+{
+	struct mqshm_snapshot *snap;
+	uint64_t n = 0;
+	size_t i;
+
+	test_check(mqshm_runtime_snapshot(rt, &snap), "snapshot");
+	for (i = 0; i < snap->n_clients; i++)
+		n += snap->clients[i].ioctls;
+	mqshm_snapshot_free(snap);
+	return n;
+}
+
+/* One message there; its buffer comes back: itself, or another one with an answer. */
+static void there_and_back(struct node *n, struct mqshm_buffer *buf, bool itself)
+{
+	node_push(&n[0], n[0].out[0], buf, 0);
+	test_check(node_pop(&n[1], n[1].in[0], buf), "pop");
+	if (!itself) {
+		test_check(mqshm_buffer_release(n[1].client, buf), "release");
+		node_alloc(&n[1], 64, buf);
+	}
+	node_push(&n[1], n[1].out[0], buf, 0);
+	test_check(node_pop(&n[0], n[0].in[0], buf), "pop");
+	if (!itself) {
+		test_check(mqshm_buffer_release(n[0].client, buf), "release");
+		node_alloc(&n[0], 64, buf);
+	}
+}
+
+/* A connection the other way is all it takes for messages that need no call at all. */
+static void circling(bool itself)
+{
+	struct mqshm_runtime *rt = runtime_make(64, 64);
+	struct mqshm_buffer buf;
+	struct node n[2];
+	uint64_t before;
+	unsigned int i;
+
+	node_make(&n[0], "there", 1, 1, 16, 0);
+	node_make(&n[1], "back", 1, 1, 16, 0);
+	test_check(mqshm_connect(rt, "there:out1", "back:in1", NULL), "connect");
+	test_check(mqshm_connect(rt, "back:out1", "there:in1", NULL), "connect");
+	node_alloc(&n[0], 64, &buf);
+	there_and_back(n, &buf, itself);
+	before = calls(rt);
+	for (i = 0; i < rounds; i++)
+		there_and_back(n, &buf, itself);
+	test_ok(calls(rt) == before, "%u messages there and %s: no call", rounds,
+		itself ? "their buffers back" : "as many answers back");
+	mqshm_client_close(n[0].client);
+	mqshm_client_close(n[1].client);
+	test_ok(!host_check(), "all is accounted for");
+	mqshm_runtime_close(rt);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1)
@@ -210,6 +266,8 @@ int main(int argc, char **argv)
 	giving_up();
 	sleeping();
 	turn_needs_no_memory();
+	circling(true);
+	circling(false);
 	test_ok(host_stop() == 0, "nothing of the module is left");
 	return test_end();
 }
