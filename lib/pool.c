@@ -24,6 +24,9 @@ static void pool_init(const struct mqshm_client *c, struct pool *p,
 	p->spare_max = rec->buffers / 8 ? rec->buffers / 8 : 1;
 	if (p->spare_max > MQSHM_LEASE_MAX)
 		p->spare_max = MQSHM_LEASE_MAX;
+	/* 64 words lie in whole lines of each table: parts of one are two clients' */
+	if (p->spare_max > MQSHM_BATCH_MAX)
+		p->spare_max &= ~(MQSHM_BATCH_MAX - 1U);
 	memcpy(p->name, rec->name, sizeof(p->name));
 }
 
