@@ -158,7 +158,7 @@ static unsigned long page_number(const void *p)
 	return at >> PAGE_SHIFT;
 }
 
-static void *page_address(unsigned long number)
+static void *page_at(unsigned long number)
 {
 	return (void *)(HOST_ARENA + (number << PAGE_SHIFT));
 }
@@ -248,7 +248,7 @@ static void *alloc_pages(size_t bytes, u8 kind, void *caller)
 	else
 		arena.n_runs++;
 	host_lock_drop(&arena.lock);
-	return page_address(i);
+	return page_at(i);
 }
 
 void *host_alloc_pages(size_t bytes)
@@ -371,7 +371,7 @@ static size_t class_bytes(unsigned int class)
 static void class_refill(unsigned int class)
 {
 	unsigned long page = pages_take(1, PAGE_OBJECTS, NULL);
-	char *at = page_address(page), *end = at + PAGE_SIZE;
+	char *at = page_at(page), *end = at + PAGE_SIZE;
 
 	arena.pages[page].class = (u8)class;
 	memset(at, POISON, PAGE_SIZE);
@@ -500,7 +500,7 @@ unsigned int host_arena_report(void)
 	for (i = arena.pages[0].run; i < ARENA_PAGES; i++)
 		if (arena.pages[i].kind == PAGE_RUN || arena.pages[i].kind == PAGE_LARGE)
 			fprintf(stderr, "# host: %u pages at %p are left, allocated from %p\n",
-				arena.pages[i].run, page_address(i), arena.pages[i].caller);
+				arena.pages[i].run, page_at(i), arena.pages[i].caller);
 	return (unsigned int)(arena.n_objects + arena.n_runs);
 }
 

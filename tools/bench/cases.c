@@ -22,8 +22,12 @@ static void add(struct bench_case c)
 	c.depth = c.bytes >= MB ? 8 : c.bytes >= 64 * KB ? 32 : 256;
 	if (c.depth < 2 * c.batch)
 		c.depth = 2 * c.batch;
-	if (!c.buffers)
+	if (!c.buffers) {
 		c.buffers = 2 * c.depth * c.n_links + 64;
+		/* as in any pool of small ones: an eighth in reserve is as much as one call moves */
+		if (c.bytes <= 64 * KB && c.buffers < (c.bytes < 64 * KB ? 1088 : 512))
+			c.buffers = c.bytes < 64 * KB ? 1088 : 512;
+	}
 	cases[n_cases++] = c;
 }
 
