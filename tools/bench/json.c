@@ -31,7 +31,7 @@ static struct json_object *run_json(const struct bench_result *r)
 	json_object_object_add(o, "floor_ns", json_object_new_double(
 		(r->floor_ns[0] + r->floor_ns[1]) / 2));
 	json_object_object_add(o, "cpus", json_object_new_string(
-		report_place(r) == SIBLINGS ? "siblings" : "across"));
+		report_places[report_place(r)]));
 	return o;
 }
 

@@ -70,8 +70,14 @@ static size_t rows_make_all(const struct options *o, const struct bench_case *ca
 
 static int rows_run(const struct options *o, struct row *rows, size_t n)
 {
-	int error = rounds_prepare(&o->rounds, rows, n);
 	size_t first = 0, next;
+	int error;
+
+	if (n && o->table) {
+		printf("%zu rows: first, how many messages each can send in the time\n", n);
+		fflush(stdout);
+	}
+	error = rounds_prepare(&o->rounds, rows, n);
 
 	for (; first < n && !error; first = next) {
 		for (next = first + 1; next < n && rows[next].index == rows[first].index; next++)
@@ -190,7 +196,7 @@ int main(int argc, char **argv)
 {
 	static const struct argp_option keys[] = {
 		{ "rounds", 'r', "N", 0, "repetitions of each case by each peer (5)", 0 },
-		{ "ms", 'm', "MS", 0, "milliseconds of a repetition (50): who is slow sends less", 0 },
+		{ "ms", 'm', "MS", 0, "milliseconds of a repetition (100): who is slow sends less", 0 },
 		{ "case", 'c', "PATTERN", 0, "only cases of such names: throughput, fan*, !(growth|pairs); settle, memory", 0 },
 		{ "peer", 'p', "PATTERN", 0, "only mqshm and peers of such names", 0 },
 		{ "json", 'j', "FILE", 0, "all results as JSON; - is standard output", 0 },
@@ -202,7 +208,7 @@ int main(int argc, char **argv)
 		.options = keys, .parser = parse,
 		.doc = "Measures mqshm beside what people use otherwise.",
 	};
-	struct options o = { .rounds = { .n = 5, .ms = 50 }, .table = true };
+	struct options o = { .rounds = { .n = 5, .ms = 100 }, .table = true };
 	const struct bench_case *cases;
 	size_t n;
 	int error;

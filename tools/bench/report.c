@@ -7,12 +7,20 @@
 #include "report.h"
 #include "stat.h"
 
-/* Two threads of one core pass a line within this, two cores take at least twice as long. */
+/*
+ * Two threads of one core pass a line within the first; two cores that share a cache take at
+ * least twice as long, within the second; others take longer still.
+ */
 #define SIBLINGS_NS	40
+#define ACROSS_NS	150
+
+const char *const report_places[PLACES] = { "siblings", "across", "far" };
 
 enum place_kind report_place(const struct bench_result *r)
 {
-	return (r->floor_ns[0] + r->floor_ns[1]) / 2 < SIBLINGS_NS ? SIBLINGS : ACROSS;
+	double ns = (r->floor_ns[0] + r->floor_ns[1]) / 2;
+
+	return ns < SIBLINGS_NS ? SIBLINGS : ns < ACROSS_NS ? ACROSS : FAR;
 }
 
 /* Values of one field of those results that came at @place, into @out; how many. */
@@ -35,7 +43,6 @@ static double compared_ns(const struct row *row, enum place_kind place, bool by_
 
 static void table_row(const struct row *row, const struct row *ours, enum place_kind place)
 {
-	static const char *const names[PLACES] = { "siblings", "across" };
 	double ns[ROUNDS_MAX], cpu[ROUNDS_MAX], p99[ROUNDS_MAX], q[3], base;
 	size_t n = values_of(row, place, ns, ns);
 	bool by_cpu = bench_by_cpu(row->peer, &row->c);
@@ -46,7 +53,7 @@ static void table_row(const struct row *row, const struct row *ours, enum place_
 	values_of(row, place, p99, p99);
 	stat_quantiles(ns, n, (const double[]){ 0.25, 0.5, 0.75 }, q, 3);
 	base = compared_ns(ours, place, by_cpu);
-	printf("  %-18s %-8s %4zu %10.1f %9.1f %9.1f", row->peer->name, names[place], n, q[1],
+	printf("  %-18s %-8s %4zu %10.1f %9.1f %9.1f", row->peer->name, report_places[place], n, q[1],
 	       q[0], q[2]);
 	if (row->c.ping)
 		printf(" %9.1f", stat_median(p99, n));

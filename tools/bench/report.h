@@ -9,7 +9,10 @@
 
 #define ROUNDS_MAX	101
 
-enum place_kind { SIBLINGS, ACROSS, PLACES };
+enum place_kind { SIBLINGS, ACROSS, FAR, PLACES };
+
+/* For tables. */
+extern const char *const report_places[PLACES];
 
 /**
  * struct row - a case by a peer
@@ -32,7 +35,7 @@ struct row {
 	const char *missing;
 };
 
-/* A line of two threads of one core is that fast: its two processors are such. */
+/* How fast a line is tells where the two processors are. */
 enum place_kind report_place(const struct bench_result *r);
 /* Rows of one case: array[@n], the first is mqshm's. */
 void report_table(const struct row *rows, size_t n);
