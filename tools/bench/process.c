@@ -21,6 +21,8 @@ __thread volatile uint64_t bench_sum;
 
 /* bench_relax() was called: of a sender, there was no room. */
 static __thread bool waited;
+/* System calls that bench_relax() made. */
+static __thread uint64_t relaxed;
 /* Its peer has threads that need the processor. */
 static __thread bool yields;
 
@@ -71,10 +73,12 @@ void bench_relax(const struct bench_case *c)
 	if (!cpus)
 		cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	/* who waits that long has no processor of his own, or the other one has none */
-	if (yields || c->one_cpu || c->processes > cpus || !(++looks % LOOKS))
+	if (yields || c->one_cpu || c->processes > cpus || !(++looks % LOOKS)) {
 		sched_yield();
-	else
+		relaxed++;
+	} else {
 		__builtin_ia32_pause();
+	}
 }
 
 static uint64_t clock_ns(clockid_t clock)
@@ -320,8 +324,15 @@ static int take_all(const struct bench_peer *peer, const struct bench_case *c, u
 int bench_process(const struct bench_peer *peer, const struct bench_case *c, unsigned int who,
 		  struct bench_report *report)
 {
+	int error;
+
 	yields = peer->own_threads;
 	if (c->ping)
-		return who ? pong_all(peer, c, report) : ping_all(peer, c, report);
-	return bench_ins(c, who) ? take_all(peer, c, who, report) : send_all(peer, c, report);
+		error = who ? pong_all(peer, c, report) : ping_all(peer, c, report);
+	else if (bench_ins(c, who))
+		error = take_all(peer, c, who, report);
+	else
+		error = send_all(peer, c, report);
+	report->relaxed = relaxed;
+	return error;
 }
