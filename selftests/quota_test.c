@@ -3,6 +3,7 @@
 
 #include "kselftest_harness.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <sys/mman.h>
 #include <sys/stat.h>

@@ -45,7 +45,7 @@ static int list_parse(const char *s, struct cpus *out)
 	int r;
 
 	memset(out, 0, sizeof(*out));
-	do {
+	for (;;) {
 		r = number_parse(&s, &first);
 		last = first;
 		if (!r && *s == '-') {
@@ -58,7 +58,10 @@ static int list_parse(const char *s, struct cpus *out)
 			return -EINVAL;
 		for (; first <= last; first++)
 			cpus_add(out, first);
-	} while (*s == ',' && *++s);
+		if (*s != ',')
+			break;
+		s++;
+	}
 	return *s && strcmp(s, "\n") ? -EINVAL : 0;
 }
 
