@@ -118,6 +118,10 @@ edited() {
 test_run_refused() {
 	rm -f out
 	refused "a graph that is not there" "graph no.yaml: No such file or directory" -- mqtool run no.yaml
+	: > empty.yaml
+	refused "a graph without a word" "graph empty.yaml: there is nothing in it" -- mqtool run empty.yaml
+	refused "a folder" "graph .: it is a folder" -- mqtool run .
+	edited "two documents" '$a---\nblocks: {x: {type: NullSink}}' "graph wrong.yaml: there are several documents in it (---); a graph is one"
 	edited "a file that is no YAML" 's/\[*$/: [/;2q' "wrong.yaml:" "YAML: "
 	edited "an unknown key" 's/params: {gain/parms: {gain/' \
 		"mqtool: wrong.yaml:8: key parms: there is no such key here; did you mean params? keys: type, params"
@@ -466,6 +470,13 @@ test_launch() {
 	want 0 "s: done" -- mqtool launch "FileSource name=s filename=\"in 2\" ! Splitter name=t  t.out1 ! FileSink filename='out a' t.out2 ! FileSink filename=out\\ b"
 	equal in "out a"
 	equal in "out b"
+	same '' "$(runtimes)" "runtimes"
+	test_case "two graphs that begin at the same time in one runtime"
+	for i in 1 2 3 4; do
+		mqtool launch --runtime both "Generator name=g$i wave=counter bytes=1000 messages=5 ! NullSink name=n$i" > words$i 2>&1 &
+		pids="$pids $!"
+	done
+	for pid in $pids; do wait "$pid" || wrong "status $?: $(cat words?)"; done
 	same '' "$(runtimes)" "runtimes"
 	test_case "launch takes words that the shell has made"
 	want 0 -- mqtool launch FileSource "filename=in 2" ! FileSink filename=out

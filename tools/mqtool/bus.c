@@ -43,7 +43,8 @@ static void add_topic(struct bus_options *o, char *arg, struct argp_state *state
 	size_t most = o->publish ? 1 : MQSHM_BUS_PREFIXES_MAX;
 
 	if (strlen(arg) >= MQSHM_BUS_TOPIC_LEN || (o->publish && !*arg))
-		argp_error(state, "--topic %s: it has at most %d bytes", arg, MQSHM_BUS_TOPIC_LEN - 1);
+		argp_error(state, "--topic %s: it has %s %d bytes", arg, o->publish ? "1 to" : "at most",
+			   MQSHM_BUS_TOPIC_LEN - 1);
 	if (o->n_topics == most)
 		argp_error(state, "--topic %s: there may be %zu", arg, most);
 	o->topics = grow(o->topics, o->n_topics + 1, sizeof(*o->topics));

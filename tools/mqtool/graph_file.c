@@ -4,6 +4,7 @@
 #include <libfyaml.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "spec.h"
 
@@ -512,24 +513,61 @@ static int not_yaml(const char *file, struct fy_diag *diag)
 
 	error = fy_diag_errors_iterate(diag, &at);
 	fail_place(file, error && error->line > 0 ? error->line : 0);
-	fail("YAML", NULL, "%s", error && error->msg ? error->msg : "this is none");
+	fail("YAML", NULL, "%s", error && error->msg ? error->msg : "this is no YAML");
 	fail_place(NULL, 0);
 	return EXIT_FAILED;
+}
+
+/* The first of a stream, which is to be the only one; NULL after a message. */
+static struct fy_document *document_load(const char *file, struct fy_parser *parser,
+					 struct fy_diag *diag)
+{
+	struct fy_document *document = fy_parse_load_document(parser), *more;
+
+	if (!document && !fy_parser_get_stream_error(parser)) {
+		fail("graph", file, "there is nothing in it");
+		return NULL;
+	}
+	more = document ? fy_parse_load_document(parser) : NULL;
+	if (!document || fy_parser_get_stream_error(parser))
+		not_yaml(file, diag);
+	else if (more)
+		fail("graph", file, "there are several documents in it (---); a graph is one");
+	else
+		return document;
+	fy_parse_document_destroy(parser, more);
+	fy_parse_document_destroy(parser, document);
+	return NULL;
+}
+
+static FILE *file_open(const char *file)
+{
+	FILE *stream = strcmp(file, "-") ? fopen(file, "re") : stdin;
+	struct stat status;
+
+	if (stream && !fstat(fileno(stream), &status) && !S_ISDIR(status.st_mode))
+		return stream;
+	fail("graph", file, "%s", stream ? "it is a folder" : strerror(errno));
+	if (stream && stream != stdin)
+		fclose(stream);
+	return NULL;
 }
 
 static struct fy_document *document_read(const char *file, struct fy_diag *diag)
 {
 	struct fy_parse_cfg config = { .flags = FYPCF_COLLECT_DIAG | FYPCF_RESOLVE_DOCUMENT, .diag = diag };
 	struct fy_document *document = NULL;
-	FILE *stream = strcmp(file, "-") ? fopen(file, "re") : stdin;
+	FILE *stream = file_open(file);
+	struct fy_parser *parser;
 
-	if (!stream) {
-		fail("graph", file, "%s", strerror(errno));
+	if (!stream)
 		return NULL;
-	}
-	document = fy_document_build_from_fp(&config, stream);
-	if (!document)
-		not_yaml(file, diag);
+	parser = fy_parser_create(&config);
+	if (parser && !fy_parser_set_input_fp(parser, file, stream))
+		document = document_load(file, parser, diag);
+	else
+		fail_errno("graph", file, -ENOMEM);
+	fy_parser_destroy(parser);
 	if (stream != stdin)
 		fclose(stream);
 	return document;
