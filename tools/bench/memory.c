@@ -42,7 +42,7 @@ struct scene {
 /* Takes all buffers, but what others have in reserve, and gives them back: its hold row is there then. */
 static int hold_all(struct scene *s, struct mqshm_client *client)
 {
-	unsigned int n = 0, enough = s->buffers - CLIENTS * MQSHM_BATCH_MAX;
+	unsigned int n = 0, enough = s->buffers - CLIENTS * MQSHM_LEASE_MAX;
 	struct mqshm_buffer *bufs = calloc(s->buffers, sizeof(*bufs));
 	int error = bufs ? 0 : -ENOMEM;
 
