@@ -11,6 +11,7 @@
 #include <linux/uaccess.h>
 
 #include "abi.h"
+#include "args.h"
 #include "block.h"
 #include "bus.h"
 #include "client.h"
@@ -399,8 +400,7 @@ static int ioc_kick(struct mqshm_file *mf, union mqshm_args *args,
  * @flags: flags that it knows
  * @min_size: smallest struct
  * @size: struct that this kernel knows
- * @count_at: offset of the number of elements of an array at the end, 0 if none
- * @element: size of an element of that array
+ * @arrays: those in it
  * @fn: its function
  * @locked_fn: the same for ENTERS
  */
@@ -409,12 +409,21 @@ struct mqshm_command {
 	u32 flags;
 	u32 min_size;
 	u32 size;
-	u32 count_at;
-	u32 element;
+	struct mqshm_array arrays[MQSHM_ARRAYS_MAX];
 	int (*fn)(struct mqshm_file *mf, union mqshm_args *args);
 	int (*locked_fn)(struct mqshm_file *mf, union mqshm_args *args,
 			 struct mqshm_wakes *wakes);
 };
+
+#define ARRAY(args, array, ...) {						\
+	.at = offsetof(struct mqshm_##args##_args, array),			\
+	.max = sizeof_field(struct mqshm_##args##_args, array) /		\
+	       sizeof_field(struct mqshm_##args##_args, array[0]),		\
+	.element = sizeof_field(struct mqshm_##args##_args, array[0]),		\
+	__VA_ARGS__								\
+}
+#define IN(args, count)		.in = offsetof(struct mqshm_##args##_args, count)
+#define OUT(args, count)	.out = offsetof(struct mqshm_##args##_args, count)
 
 #define COMMAND(nr, what, args, handler, ...)			\
 	[_IOC_NR(MQSHM_IOC_##nr)] = {				\
@@ -448,8 +457,7 @@ struct mqshm_command {
 		.locked_fn = handler,					\
 		.size = sizeof(struct mqshm_##args##_args),		\
 		.min_size = offsetof(struct mqshm_##args##_args, array),	\
-		.count_at = offsetof(struct mqshm_##args##_args, count),	\
-		.element = sizeof_field(struct mqshm_##args##_args, array[0]),	\
+		.arrays = { ARRAY(args, array, IN(args, count)) },		\
 	}
 
 static const struct mqshm_command commands[] = {
@@ -478,8 +486,11 @@ static const struct mqshm_command commands[] = {
 	      .flags = MQSHM_CONNECT_F_PERSISTENT | MQSHM_CONNECT_F_KEEP |
 		       MQSHM_CONNECT_F_TRANSIENT | MQSHM_CONNECT_F_TAP),
 	COMMAND(DISCONNECT, NEEDS_RUNTIME, id, ioc_disconnect),
-	COMMAND(LEASE, NEEDS_CLIENT, lease, ioc_lease, .flags = MQSHM_LEASE_F_WAIT),
-	GROWN(WAIT, NEEDS_CLIENT, wait, ioc_wait, buffers),
+	COMMAND(LEASE, NEEDS_CLIENT, lease, ioc_lease, .flags = MQSHM_LEASE_F_WAIT,
+		.arrays = { ARRAY(lease, buffers, OUT(lease, out_count)) }),
+	GROWN(WAIT, NEEDS_CLIENT, wait, ioc_wait, buffers,
+	      .arrays = { ARRAY(wait, port_array, IN(wait, ports)),
+			  ARRAY(wait, buffers, IN(wait, count), OUT(wait, out_leased)) }),
 	COMMAND(BUS_OPEN, NEEDS_RUNTIME, bus_open, ioc_bus_open),
 	COMMAND(BUS_SUBSCRIBE, NEEDS_RUNTIME, bus_subscribe, ioc_bus_subscribe),
 	COMMAND(BUS_PUBLISH, NEEDS_RUNTIME, bus_publish, ioc_bus_publish),
@@ -493,23 +504,6 @@ static const struct mqshm_command commands[] = {
 	BATCH(REF, ref, ioc_ref, refs),
 	BATCH(KICK, kick, ioc_kick, rings),
 };
-
-/* What can be said of a command's arguments without knowing it. */
-static int command_check(const struct mqshm_command *command,
-			 const union mqshm_args *args, u32 size)
-{
-	u32 count;
-
-	if (!(command->needs & NO_FLAGS) && args->words[1] & ~command->flags)
-		return -EINVAL;
-	if (!command->count_at)
-		return 0;
-	count = *(const u32 *)((const char *)args + command->count_at);
-	if (count > (command->size - command->min_size) / command->element ||
-	    size < command->min_size + count * command->element)
-		return -EINVAL;
-	return 0;
-}
 
 static int command_run_locked(const struct mqshm_command *command,
 			      struct mqshm_file *mf, union mqshm_args *args)
@@ -567,16 +561,15 @@ long mqshm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return -EFAULT;
 	if (size < command->min_size || size > PAGE_SIZE)
 		return size > PAGE_SIZE ? -E2BIG : -EINVAL;
-	ret = copy_struct_from_user(&args, command->size, user, size);
+	ret = mqshm_args_in(&args, command->size, command->arrays, user, size);
 	if (ret)
 		return ret;
 	args.words[0] = size;
-	ret = command_check(command, &args, size);
-	if (ret)
-		return ret;
+	if (!(command->needs & NO_FLAGS) && args.words[1] & ~command->flags)
+		return -EINVAL;
 	ret = command_run(command, file->private_data, &args);
 	/* on errors too: some say more than a number can */
-	if (copy_to_user(user, &args, min(size, command->size)))
+	if (mqshm_args_out(user, size, command->arrays, &args, command->size))
 		return -EFAULT;
 	return ret;
 }

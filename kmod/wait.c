@@ -294,9 +294,6 @@ int mqshm_wait(struct mqshm_client *c, struct mqshm_wait_args *args,
 	const struct wait w = { .args = args, .list = list, .fds = &table };
 	int ret;
 
-	args->out_leased = 0;
-	if (args->ports > MQSHM_BATCH_MAX || args->count > MQSHM_BATCH_MAX)
-		return -EINVAL;
 	sort(list, args->list_count, sizeof(*list), by_number, NULL);
 	ret = wait_return(c, args);
 	if (ret)

@@ -76,6 +76,29 @@ TEST_F(argument, lease_and_return)
 	EXPECT_EQ(1U, r.out_done);
 }
 
+/* Of an array only what the call gave is written: what lies behind it in the kernel stays there. */
+TEST_F(argument, rest_of_an_array)
+{
+	struct mqshm_lease_args lease = ARGS(lease, .count = 1);
+	struct mqshm_wait_args wait = ARGS(wait, .gen = POISON64, .reserved = 1,
+					   .out_leased = POISON32);
+	unsigned int i;
+
+	memset(lease.buffers, 0xcc, sizeof(lease.buffers));
+	ASSERT_EQ(0, command(self->s.fds[CLIENT], MQSHM_IOC_LEASE, &lease));
+	ASSERT_EQ(1U, lease.out_count);
+	EXPECT_NE(POISON32, lease.buffers[0]);
+	for (i = 1; i < MQSHM_LEASE_MAX; i++)
+		EXPECT_EQ(POISON32, lease.buffers[i]);
+
+	/* refused before anything was leased */
+	memset(wait.buffers, 0xcc, sizeof(wait.buffers));
+	ASSERT_EQ(-EINVAL, command(self->s.fds[CLIENT], MQSHM_IOC_WAIT, &wait));
+	EXPECT_EQ(0U, wait.out_leased);
+	for (i = 0; i < MQSHM_BATCH_MAX; i++)
+		EXPECT_EQ(POISON32, wait.buffers[i]);
+}
+
 TEST_F(argument, connect_says_which)
 {
 	static const struct { const char *names[4]; __u32 which; } missing[] = {
