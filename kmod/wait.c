@@ -114,10 +114,9 @@ static struct mqshm_wait_port wait_port(const struct wait *w, u32 i)
 	return (struct mqshm_wait_port) { .port = w->args->port_array[i] };
 }
 
-/* Asks for wake-ups for all ports of the call, then looks. Under the client's lock. */
-static int wait_look(struct mqshm_client *c, const struct wait *w)
+/* Asks for wake-ups for all ports of the call. Under the client's lock, as what follows. */
+static int wait_arm(struct mqshm_client *c, const struct wait *w)
 {
-	struct mqshm_wait_args *args = w->args;
 	struct mqshm_port *port = NULL;
 	u32 i;
 
@@ -128,11 +127,21 @@ static int wait_look(struct mqshm_client *c, const struct wait *w)
 		port_arm(port, MQSHM_SLEEPER_WAIT);
 		cond_resched();
 	}
-	smp_mb(); /* [W2] flags before slots and heads; pairs with F1 and O6 */
+	return 0;
+}
+
+static int wait_look(struct mqshm_client *c, const struct wait *w)
+{
+	struct mqshm_wait_args *args = w->args;
+	struct mqshm_port *port = NULL;
+	u32 i;
+
 	args->out_events = 0;
 	args->out_ready = 0;
 	for (i = 0; i < wait_ports(w); i++) {
-		port = mqshm_port_find_next(c, i ? port : NULL, wait_port(w, i).port);
+		port = mqshm_port_find_next(c, port, wait_port(w, i).port);
+		if (!port)
+			return -ENOENT;
 		cond_resched();
 		if (!port_has_more(port, wait_port(w, i).known))
 			continue;
@@ -144,6 +153,23 @@ static int wait_look(struct mqshm_client *c, const struct wait *w)
 	if (READ_ONCE(*mqshm_client_gen(c)) != args->gen)		/* [G6] */
 		args->out_events |= MQSHM_WAIT_CHANGED;
 	return 0;
+}
+
+/* What woke it mostly is there still: then it need not ask again. */
+static int wait_find(struct mqshm_client *c, const struct wait *w, bool woken)
+{
+	int ret;
+
+	if (woken) {
+		ret = wait_look(c, w);
+		if (ret || w->args->out_events)
+			return ret;
+	}
+	ret = wait_arm(c, w);
+	if (ret)
+		return ret;
+	smp_mb(); /* [W2] flags before slots and heads; pairs with F1 and O6 */
+	return wait_look(c, w);
 }
 
 static void wait_disarm(struct mqshm_client *c, const struct wait *w)
@@ -221,8 +247,9 @@ static int wait_all(struct mqshm_client *c, const struct wait *w)
 {
 	struct mqshm_wait_args *args = w->args;
 	int ret, seen, leased, fds;
+	bool woken = false;
 
-	for (;;) {
+	for (;; woken = true) {
 		/* before the look: what comes after it moves the count */
 		seen = atomic_read(&c->wakeups);
 		smp_rmb(); /* pairs with the lock that a waker passes before it counts */
@@ -240,7 +267,7 @@ static int wait_all(struct mqshm_client *c, const struct wait *w)
 		ret = mqshm_client_enter(c);
 		if (ret)
 			return ret;
-		ret = wait_look(c, w);
+		ret = wait_find(c, w, woken);
 		if (!leased)
 			args->out_events |= MQSHM_WAIT_LEASED;
 		if (fds)
@@ -294,7 +321,8 @@ int mqshm_wait(struct mqshm_client *c, struct mqshm_wait_args *args,
 	const struct wait w = { .args = args, .list = list, .fds = &table };
 	int ret;
 
-	sort(list, args->list_count, sizeof(*list), by_number, NULL);
+	if (args->list_count)
+		sort(list, args->list_count, sizeof(*list), by_number, NULL);
 	ret = wait_return(c, args);
 	if (ret)
 		return ret;
