@@ -24,10 +24,17 @@ enum bench_payload {
 
 enum bench_wait {
 	BENCH_POLL,	/* look again and again */
-	BENCH_SLEEP,	/* in the peer's usual call, until there is something */
+	BENCH_SLEEP,	/* in the peer's usual call, asleep until there is something */
 	BENCH_EVENTFD,	/* in read(2) of an eventfd */
 	BENCH_URING,	/* in io_uring, for an eventfd */
+	BENCH_LOOK,	/* in the peer's usual call, which may look for a while before it sleeps */
 };
+
+/* Each message of a ping is held back until who waits for it is asleep. */
+static inline bool bench_sleeps(enum bench_wait wait)
+{
+	return wait != BENCH_POLL && wait != BENCH_LOOK;
+}
 
 /**
  * struct bench_link - messages go this way
@@ -127,18 +134,21 @@ extern const struct bench_peer *const bench_peers_growth[], *const bench_peers_p
 
 /**
  * struct bench_result - what one repetition gave
- * @ns: of time a message; for a ping of half a way to and fro
+ * @ns: of time a message; for a ping of half a way to and fro, holding back not counted
+ * @held_ns: that it was held back
  * @quartile: of single ways, the lower and the upper one; 0 if it is no ping
  * @p99: of single ways, else 0
- * @cpu_ns: of processor time a message, of all processes, threads of libraries included
+ * @cpu_ns: of processor time a message, of all processes, threads of libraries included;
+ *	not of holding back
  * @sender_ns: of time a message that process 0 sent while there was room; 0: it never was
  * @queued: part of the time that a process waited for a processor, of the worst one; of
  *	process 0 alone where that is the only one with a processor of its own
- * @syscalls: a message, of all processes; negative if nobody counted them
+ * @syscalls: a message that counts, of all processes; negative if nobody counted them
  * @floor_ns: of a line between the two processors, before and behind
  */
 struct bench_result {
 	double ns;
+	double held_ns;
 	double quartile[2];
 	double p99;
 	double cpu_ns;

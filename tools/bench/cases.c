@@ -78,6 +78,7 @@ static void latencies_asleep(void)
 {
 	static const enum bench_wait waits[] = { BENCH_SLEEP, BENCH_EVENTFD, BENCH_URING };
 
+	add(to_and_fro((struct bench_case) { .name = "wake-up", .bytes = 64, .wait = BENCH_LOOK }));
 	for (unsigned int one_cpu = 0; one_cpu < 2; one_cpu++)
 		for (unsigned int i = 0; i < 3; i++)
 			add(to_and_fro((struct bench_case) {
@@ -173,7 +174,8 @@ size_t cases_make(bool asleep, const struct bench_case **out)
 void case_describe(const struct bench_case *c, char *text, size_t bytes)
 {
 	static const char *const waits[] = { "", ", asleep in the call", ", asleep for an eventfd",
-					     ", asleep in io_uring" };
+					     ", asleep in io_uring",
+					     ", in the call, which may look first" };
 	char batch[24] = "", processes[32] = "", growth[80] = "";
 
 	if (!c->ping && !c->start)

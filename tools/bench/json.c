@@ -37,7 +37,7 @@ static struct json_object *run_json(const struct bench_result *r)
 
 static struct json_object *row_json(const struct row *row)
 {
-	static const char *const waits[] = { "poll", "call", "eventfd", "io_uring" };
+	static const char *const waits[] = { "poll", "call", "eventfd", "io_uring", "look" };
 	struct json_object *o = json_object_new_object(), *runs = json_object_new_array();
 	const struct bench_case *c = &row->c;
 	char text[128];

@@ -8,11 +8,13 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "process.h"
 #include "stat.h"
+#include "syscalls.h"
 
 #define WAYS	4000	/* single ones, timed one by one */
 #define LOOKS	4096	/* pauses of a processor, some 50 us */
@@ -117,14 +119,19 @@ static uint64_t cpu_ns(const struct bench_case *c)
 static void report_begin(const struct bench_case *c, struct bench_report *r)
 {
 	r->queued_ns = -queued_ns();
-	r->cpu_ns = -cpu_ns(c);
+	r->cpu_ns = r->held_cpu_ns - cpu_ns(c);
+	r->counted_held_ns = -r->held_ns;
+	relaxed = 0;
 	r->begin_ns = bench_now_ns();
+	syscalls_start();
 }
 
 static void report_end(const struct bench_case *c, struct bench_report *r)
 {
+	r->syscalls = syscalls_stop(relaxed);
 	r->end_ns = bench_now_ns();
-	r->cpu_ns += cpu_ns(c);
+	r->cpu_ns += cpu_ns(c) - r->held_cpu_ns;
+	r->counted_held_ns += r->held_ns;
 	r->queued_ns += queued_ns();
 }
 
@@ -154,12 +161,52 @@ uint64_t bench_counted(const struct bench_case *c)
 	return c->messages * senders_of(c);
 }
 
-uint64_t bench_sent(const struct bench_case *c)
+/* -- to and fro -------------------------------------------------------------------- */
+
+/* The other one's. */
+static struct bench_report *other_of(struct bench_report *r, unsigned int who)
 {
-	return (warming_of(c) + c->messages + ways_of(c)) * senders_of(c);
+	return who ? r - 1 : r + 1;
 }
 
-/* -- to and fro -------------------------------------------------------------------- */
+static bool is_asleep(pid_t pid)
+{
+	static int fd = -1;
+	char text[128], *state;
+	ssize_t n;
+
+	if (fd < 0) {
+		snprintf(text, sizeof(text), "/proc/%d/stat", pid);
+		fd = open(text, O_RDONLY | O_CLOEXEC);
+	}
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	text[n > 0 ? n : 0] = 0;
+	state = strrchr(text, ')');
+	return state && state[1] == ' ' && state[2] == 'S';
+}
+
+/*
+ * So that who waits for the message is asleep. Without that one who is slow to fall asleep
+ * is often not, and saves the other one the wake-up: by luck, and more so the slower it is.
+ */
+static void hold_back(const struct bench_case *c, struct bench_report *r,
+		      const struct bench_report *other)
+{
+	uint64_t begin_ns, begin_cpu_ns;
+
+	if (!bench_sleeps(c->wait))
+		return;
+	begin_ns = bench_now_ns();
+	begin_cpu_ns = cpu_ns(c);
+	while (!is_asleep(other->pid)) {
+		sched_yield();
+		relaxed += 2;
+	}
+	/* that it was, and the clock */
+	relaxed += 3;
+	r->held_cpu_ns += cpu_ns(c) - begin_cpu_ns;
+	r->held_ns += bench_now_ns() - begin_ns;
+}
 
 static int receive_one(const struct bench_peer *peer, const struct bench_case *c)
 {
@@ -170,10 +217,13 @@ static int receive_one(const struct bench_peer *peer, const struct bench_case *c
 	return n < 0 ? n : 0;
 }
 
-static int ping(const struct bench_peer *peer, const struct bench_case *c, uint64_t number)
+static int ping(const struct bench_peer *peer, const struct bench_case *c,
+		struct bench_report *report, uint64_t number)
 {
-	int error = peer->send(c, number, 1);
+	int error;
 
+	hold_back(c, report, other_of(report, 0));
+	error = peer->send(c, number, 1);
 	return error ? error : receive_one(peer, c);
 }
 
@@ -181,14 +231,16 @@ static int ping_ways(const struct bench_peer *peer, const struct bench_case *c,
 		     struct bench_report *report, uint64_t number)
 {
 	static double ways[WAYS];
+	const struct bench_report *other = other_of(report, 0);
 	unsigned int i, n = ways_of(c);
 	uint64_t begin_ns;
 	int error = 0;
 
 	for (i = 0; i < n && !error; i++) {
-		begin_ns = bench_now_ns();
-		error = ping(peer, c, number + i);
-		ways[i] = (bench_now_ns() - begin_ns) / 2.0;
+		/* both hold back meanwhile */
+		begin_ns = bench_now_ns() - report->held_ns - other->held_ns;
+		error = ping(peer, c, report, number + i);
+		ways[i] = (bench_now_ns() - report->held_ns - other->held_ns - begin_ns) / 2.0;
 	}
 	stat_quantiles(ways, n, (const double[]){ 0.25, 0.75, 0.99 }, report->way_ns, 3);
 	return error;
@@ -201,10 +253,10 @@ static int ping_all(const struct bench_peer *peer, const struct bench_case *c,
 	int error = 0;
 
 	for (i = 0; i < warming && !error; i++)
-		error = ping(peer, c, i);
+		error = ping(peer, c, report, i);
 	report_begin(c, report);
 	for (; i < warming + c->messages && !error; i++)
-		error = ping(peer, c, i);
+		error = ping(peer, c, report, i);
 	report_end(c, report);
 	return error ? error : ping_ways(peer, c, report, i);
 }
@@ -217,8 +269,10 @@ static int pong_all(const struct bench_peer *peer, const struct bench_case *c,
 
 	for (i = 0; i < all && !error; i++) {
 		error = receive_one(peer, c);
-		if (!error)
+		if (!error) {
+			hold_back(c, report, other_of(report, 1));
 			error = peer->send(c, i, 1);
+		}
 		if (i + 1 == warming)
 			report_begin(c, report);
 		else if (i + 1 == warming + c->messages)
@@ -333,6 +387,5 @@ int bench_process(const struct bench_peer *peer, const struct bench_case *c, uns
 		error = take_all(peer, c, who, report);
 	else
 		error = send_all(peer, c, report);
-	report->relaxed = relaxed;
 	return error;
 }

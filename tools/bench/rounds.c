@@ -31,7 +31,8 @@ static bool counts(const struct row *row, const struct bench_result *r)
 /* As many messages as take @ns, by what @r says. */
 static void fit(struct bench_case *c, const struct bench_result *r, double ns)
 {
-	uint64_t before = c->messages, fits = ns * c->messages / (r->ns * bench_counted(c));
+	double each_ns = r->ns + r->held_ns;
+	uint64_t before = c->messages, fits = ns * c->messages / (each_ns * bench_counted(c));
 
 	/* an estimate by few is wrong by much */
 	c->messages = fits < 1000 * before ? fits : 1000 * before;

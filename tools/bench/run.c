@@ -28,7 +28,6 @@
  * struct run - one repetition
  * @reports: array[processes] that all share
  * @pids: array[@n] of processes, in one of which all are with threads
- * @counters: of their system calls, -1 if nobody can count
  * @ready: each writes a byte when it has entered, one when it is done
  * @go: each reads one before it begins
  * @off: each reads one before it leaves
@@ -39,7 +38,6 @@ struct run {
 	const struct bench_case *c;
 	struct bench_report *reports;
 	pid_t pids[BENCH_PROCESSES];
-	int counters[BENCH_PROCESSES];
 	unsigned int n;
 	int ready[2];
 	int go[2];
@@ -96,6 +94,9 @@ static int live(struct run *r, unsigned int who)
 	char byte = 0;
 
 	pin(r->c, who);
+	/* before its libraries have threads */
+	syscalls_open();
+	r->reports[who].pid = getpid();
 	r->reports[who].enter_ns = -bench_now_ns();
 	error = r->peer->enter(r->c, who);
 	r->reports[who].enter_ns += bench_now_ns();
@@ -175,7 +176,7 @@ static int start(struct run *r)
 			/* some libraries say goodbye then */
 			exit(r->c->threads ? !!live_all(r) : !!live(r, i));
 		}
-		r->counters[r->n++] = syscalls_open(r->pids[i]);
+		r->n++;
 	}
 	return 0;
 }
@@ -213,8 +214,6 @@ static int end(struct run *r, int error)
 			place_kill(r->pids[i]);
 		if (place_wait(r->pids[i], &status) || status)
 			error = error ? error : -EIO;
-		if (r->counters[i] >= 0)
-			close(r->counters[i]);
 	}
 	for (unsigned int i = 0; i < 2; i++) {
 		close(r->ready[i]);
@@ -224,32 +223,18 @@ static int end(struct run *r, int error)
 	return error;
 }
 
-static int measure(struct run *r, struct bench_result *out)
+static int measure(struct run *r)
 {
-	int64_t calls = 0;
-	uint64_t n;
 	int error = gather(r, SECONDS_ENTER);
 
 	r->begun_ns -= bench_now_ns();
 	if (!error && r->peer->link)
 		error = r->peer->link(r->c);
 	r->begun_ns += bench_now_ns();
-	for (unsigned int i = 0; i < r->n; i++)
-		syscalls_start(r->counters[i]);
 	if (!error)
 		error = release(r, r->go[1]);
 	if (!error)
 		error = gather(r, SECONDS_MAX);
-	out->syscalls = 0;
-	for (unsigned int i = 0; i < r->n; i++) {
-		if (!syscalls_read(r->counters[i], &n))
-			out->syscalls = -1;
-		calls += n;
-	}
-	for (unsigned int i = 0; i < r->c->processes; i++)
-		calls -= r->reports[i].relaxed;
-	if (out->syscalls == 0)
-		out->syscalls = (double)calls / bench_sent(r->c);
 	return error ? error : release(r, r->off[1]);
 }
 
@@ -257,9 +242,10 @@ static int measure(struct run *r, struct bench_result *out)
 static void wall(const struct bench_case *c, const struct bench_report *reports,
 		 struct bench_result *out)
 {
-	uint64_t begin_ns = UINT64_MAX, end_ns = 0;
+	uint64_t begin_ns = UINT64_MAX, end_ns = 0, held_ns = 0;
 
 	for (unsigned int i = 0; i < c->processes; i++) {
+		held_ns += reports[i].counted_held_ns;
 		if (c->ping ? i : bench_outs(c, i))
 			continue;
 		if (reports[i].begin_ns < begin_ns)
@@ -267,7 +253,8 @@ static void wall(const struct bench_case *c, const struct bench_report *reports,
 		if (reports[i].end_ns > end_ns)
 			end_ns = reports[i].end_ns;
 	}
-	out->ns = (double)(end_ns - begin_ns) / bench_counted(c);
+	out->ns = (double)(end_ns - begin_ns - held_ns) / bench_counted(c);
+	out->held_ns = (double)held_ns / bench_counted(c);
 }
 
 /* All begin at one time: opening, the slowest to enter, linking, and the first message. */
@@ -299,6 +286,10 @@ static void summarize(const struct run *r, struct bench_result *out)
 		double part = (double)p->queued_ns / (p->end_ns - p->begin_ns);
 
 		out->cpu_ns += (double)p->cpu_ns / bench_counted(c);
+		if (p->syscalls == UINT64_MAX)
+			out->syscalls = -1;
+		else if (out->syscalls >= 0)
+			out->syscalls += (double)p->syscalls / bench_counted(c);
 		if (has_processor(c, i) && part > out->queued)
 			out->queued = part;
 	}
@@ -332,7 +323,7 @@ int bench_run(const struct bench_peer *peer, const struct bench_case *c,
 	} else {
 		error = start(&r);
 		if (!error)
-			error = measure(&r, out);
+			error = measure(&r);
 		error = end(&r, error);
 		peer->close(c);
 		if (!error)

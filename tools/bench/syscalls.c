@@ -5,6 +5,7 @@
  * code, which an emulated machine does not always survive: once is enough.
  */
 #include <linux/perf_event.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -59,19 +60,32 @@ void syscalls_end(void)
 	keeper = -1;
 }
 
-int syscalls_open(pid_t pid)
+/* Of this thread. */
+static __thread int counter = -1;
+
+void syscalls_open(void)
 {
-	return keeper < 0 ? -1 : counter_open(pid);
+	if (keeper >= 0)
+		counter = counter_open(0);
 }
 
-void syscalls_start(int fd)
+void syscalls_start(void)
 {
-	if (fd >= 0)
-		ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
+	if (counter < 0)
+		return;
+	/* it may have been started before, and counts these calls until it is stopped */
+	ioctl(counter, PERF_EVENT_IOC_DISABLE, 0);
+	ioctl(counter, PERF_EVENT_IOC_RESET, 0);
+	ioctl(counter, PERF_EVENT_IOC_ENABLE, 0);
 }
 
-bool syscalls_read(int fd, uint64_t *n)
+uint64_t syscalls_stop(uint64_t own)
 {
-	*n = 0;
-	return fd >= 0 && read(fd, n, sizeof(*n)) == sizeof(*n);
+	uint64_t n;
+
+	/* this call counts as well */
+	if (counter < 0 || ioctl(counter, PERF_EVENT_IOC_DISABLE, 0) ||
+	    read(counter, &n, sizeof(n)) != sizeof(n))
+		return UINT64_MAX;
+	return n - 1 - own;
 }

@@ -3,16 +3,16 @@
 #ifndef SYSCALLS_H
 #define SYSCALLS_H
 
-#include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 /* Between these, repetitions count them; else they are timed. */
 void syscalls_begin(void);
 void syscalls_end(void);
-/* A descriptor, to be closed; -1 if nobody counts, or can. */
-int syscalls_open(pid_t pid);
-void syscalls_start(int fd);
-bool syscalls_read(int fd, uint64_t *n);
+/* From here on this thread's can be counted, and those of threads that it makes. */
+void syscalls_open(void);
+/* From 0 on. */
+void syscalls_start(void);
+/* How many there were, less @own of the benchmark's; UINT64_MAX if nobody counts, or can. */
+uint64_t syscalls_stop(uint64_t own);
 
 #endif /* SYSCALLS_H */

@@ -159,6 +159,10 @@ static int event_enter(const struct bench_case *c)
 
 static int mqshm_enter(const struct bench_case *c, unsigned int who)
 {
+	/* or it would look first, and hardly ever sleep */
+	const struct mqshm_client_options options = {
+		.spin_ns = bench_sleeps(c->wait) ? UINT64_MAX : 0,
+	};
 	struct mqshm_port_spec specs[BENCH_LINKS + 1];
 	char names[BENCH_LINKS][16], name[16];
 	struct mqshm_block *block;
@@ -167,7 +171,7 @@ static int mqshm_enter(const struct bench_case *c, unsigned int who)
 
 	n = port_specs(c, who, specs, names);
 	snprintf(name, sizeof(name), "b%u", who);
-	error = mqshm_client_join(runtime_name, NULL, &client);
+	error = mqshm_client_join(runtime_name, &options, &client);
 	if (!error)
 		error = mqshm_block_create(client, name, "bench", MQSHM_CLASS_PROCESSING, specs, n,
 					   &block);
@@ -278,7 +282,7 @@ static int pop(const struct bench_case *c, unsigned int in, unsigned int max)
 	while ((n = mqshm_port_pop_many(ins[in], bufs, max)) == -EAGAIN) {
 		if (c->wait == BENCH_POLL)
 			return 0;
-		error = c->wait == BENCH_SLEEP ? wait_for(c, ins[in]) : event_wait(c);
+		error = event < 0 ? wait_for(c, ins[in]) : event_wait(c);
 		if (error)
 			return error;
 	}
