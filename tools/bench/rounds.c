@@ -60,7 +60,7 @@ static int fit_messages(struct row *row, double ms)
 		error = bench_run(row->peer, &row->c, &r);
 		row->syscalls = error ? -1 : r.syscalls;
 		if (!error && !row->c.start)
-			fit(&row->c, &r, ms * 1e6 / (i ? 1 : 8));
+			fit(&row->c, &r, ms * 1e6 / (i ? 1 : 2));
 	}
 	return error;
 }

@@ -21,6 +21,7 @@
 #include "syscalls.h"
 
 #define SECONDS_ENTER	20
+#define SECONDS_LEAVE	2
 /* Of what is measured: who polls takes for ever while somebody else has the processors. */
 #define SECONDS_MAX	2
 
@@ -156,6 +157,20 @@ static int live_all(struct run *r)
 	return error;
 }
 
+static void give_up(int signal)
+{
+	(void)signal;
+	_exit(0);
+}
+
+/* Some libraries say goodbye in exit(), and some wait for an answer that does not come. */
+static void leave(int status)
+{
+	signal(SIGALRM, give_up);
+	alarm(SECONDS_LEAVE);
+	exit(status);
+}
+
 /* -- in the parent --------------------------------------------------------------------- */
 
 static int start(struct run *r)
@@ -173,8 +188,7 @@ static int start(struct run *r)
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			close(r->go[1]);
 			close(r->off[1]);
-			/* some libraries say goodbye then */
-			exit(r->c->threads ? !!live_all(r) : !!live(r, i));
+			leave(r->c->threads ? !!live_all(r) : !!live(r, i));
 		}
 		r->n++;
 	}
