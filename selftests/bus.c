@@ -79,3 +79,17 @@ int inbox_next(struct inbox *in)
 	in->next += in->m.head.bytes;
 	return 1;
 }
+
+const char *number_text(unsigned int i)
+{
+	static char text[16];
+
+	snprintf(text, sizeof(text), "%u", i);
+	return text;
+}
+
+void flag_wait(volatile int *flag)
+{
+	while (!*flag)
+		sleep_us(200);
+}

@@ -62,4 +62,55 @@ do { \
 
 #define EXPECT_EMPTY(in) EXPECT_EQ(-EAGAIN, inbox_next(in))
 
+/* A payload: the number as text, borrowed until the next call. */
+const char *number_text(unsigned int i);
+
+/**
+ * struct bus_child - what a child that subscribes or publishes shares with the test
+ * @fd: a descriptor
+ * @block: number of a block of the parent's
+ * @ready: the child is
+ * @go: it may go on
+ * @id: what it got
+ */
+struct bus_child {
+	int fd;
+	__u64 block;
+	volatile int ready;
+	volatile int go;
+	volatile __u64 id;
+};
+
+/* Sleeps until it is set. */
+void flag_wait(volatile int *flag);
+
+/*
+ * A fixture with a runtime, which fd holds (bound only), a client of this process by
+ * its descriptor and number, its block "a", and a subscriber to "t" with a queue of
+ * eight.
+ */
+#define BUS_FIXTURE(name) \
+FIXTURE(name) \
+{ \
+	int fd; \
+	int client; \
+	__u64 client_id; \
+	__u64 block; \
+	struct inbox in; \
+}; \
+FIXTURE_SETUP(name) \
+{ \
+	struct mqshm_client_join_args join; \
+	self->fd = runtime_create_fd(runtime_name(), 0); \
+	ASSERT_LE(0, self->fd) TH_LOG("%s: is the module loaded?", DEVICE); \
+	self->client = runtime_open_fd(runtime_name()); \
+	ASSERT_EQ(0, client_join(self->client, 0, &join)); \
+	self->client_id = join.out_id; \
+	ASSERT_EQ(0, block_create(self->client, "a", 0, NULL, &self->block)); \
+	ASSERT_EQ(0, inbox_open(&self->in, 0, 8, "t")); \
+} \
+FIXTURE_TEARDOWN(name) \
+{ \
+}
+
 #endif /* BUS_H */
