@@ -579,7 +579,7 @@ int main(int argc, char **argv)
 	chain("16 blocks on one thread", 1024, 1, 16, &type_forward, messages);
 	chain("16 blocks on one thread, pool of 8", 8, 1, 16, &type_forward, messages);
 	chain("16 blocks on three threads, pool of 8", 8, 3, 16, &type_forward, messages);
-	chain("a block that wants eight at a time", 64, 1, 3, &type_gather, messages);
+	chain("a block that wants eight at a time", 64, 1, 3, &type_gather, messages - messages % 8);
 	runtime_full(messages / 100);
 	crowd(messages / 50);
 
