@@ -515,7 +515,7 @@ test_permission() {
 	same root/r "$(as alice mqtool list | awk 'NR > 2 { print $1 }')" runtimes
 	does "alice may list and join a runtime of mode 0750 of her group"
 	want 0 "Runtime: r (owner root, group mqshm, mode 0750" -- as alice mqtool list --runtime root/r
-	want 0 "s: pid " "mqshm/root_r-s.log" -- as alice XDG_RUNTIME_DIR=/home/alice mqtool start --runtime root/r --block Splitter --name s
+	want 0 "s: pid " "mqshm/root_r-s.log" -- as alice XDG_RUNTIME_DIR=/run/user/1000 mqtool start --runtime root/r --block Splitter --name s
 	refused "but not add a pool" 1 "pool 64: no permission: the runtime's mode does not let you change it" -- \
 		as alice mqtool pool add --runtime root/r --size 64 --count 4
 	refused "nor connect" 1 "connection s:out1: no permission: the runtime's mode does not let you change it" -- \
