@@ -22,7 +22,12 @@ MODOUT ?= $(B)/kmod/$(if $(filter %/kdir,$(KDIR)),$(notdir $(KDIR:/kdir=)),$(or 
 INPUT ?=
 OUTPUT ?=
 
-all::
+all:: $(B)/gen/packages
+
+# The compiler names the first header that it lacks; this names all packages, and lets it try all the same.
+$(B)/gen/packages: tools/packages
+	@mkdir -p $(@D)
+	@tools/setup --look build && touch $@ || true
 
 -include lib/build.mk tools/build.mk selftests/build.mk
 
