@@ -328,28 +328,21 @@ static void mqshm_end(const struct bench_case *c)
 	mqshm_runtime_close(runtime);
 }
 
+/* The pools apart they are the same. */
+#define MQSHM_CALLS \
+	.enter = mqshm_enter, .link = mqshm_link, .send = mqshm_send, .receive = mqshm_receive, \
+	.forward = mqshm_forward, .leave = mqshm_leave, .close = mqshm_end
+
 const struct bench_peer bench_mqshm = {
 	.name = "mqshm",
 	.missing = mqshm_missing,
 	.open = mqshm_open,
-	.enter = mqshm_enter,
-	.link = mqshm_link,
-	.send = mqshm_send,
-	.receive = mqshm_receive,
-	.forward = mqshm_forward,
-	.leave = mqshm_leave,
-	.close = mqshm_end,
+	MQSHM_CALLS,
 };
 
 const struct bench_peer bench_mqshm_huge = {
 	.name = "mqshm, huge pages",
 	.missing = huge_missing,
 	.open = huge_open,
-	.enter = mqshm_enter,
-	.link = mqshm_link,
-	.send = mqshm_send,
-	.receive = mqshm_receive,
-	.forward = mqshm_forward,
-	.leave = mqshm_leave,
-	.close = mqshm_end,
+	MQSHM_CALLS,
 };
