@@ -191,3 +191,8 @@ char *show_group(uint32_t gid)
 
 	return group ? text("%s", group->gr_name) : text("%u", gid);
 }
+
+const char *word_of(const char *const names[], size_t n, uint32_t value)
+{
+	return value < n ? names[value] : "unknown";
+}

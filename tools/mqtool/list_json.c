@@ -12,62 +12,60 @@ const char *client_state_name(uint32_t state)
 {
 	static const char *const names[] = { "running", "idle", "stalled", "exiting" };
 
-	return state < sizeof(names) / sizeof(*names) ? names[state] : "unknown";
+	return WORD_OF(names, state);
 }
 
 const char *departed_how_name(uint32_t how)
 {
 	static const char *const names[] = { "died", "closed", "left", "removed" };
 
-	return how < sizeof(names) / sizeof(*names) ? names[how] : "unknown";
+	return WORD_OF(names, how);
 }
 
 static const char *role_name(uint32_t role)
 {
 	static const char *const names[] = { "standalone", "worker", "server" };
 
-	return role < sizeof(names) / sizeof(*names) ? names[role] : "unknown";
+	return WORD_OF(names, role);
 }
 
 const char *class_name(uint32_t class)
 {
 	static const char *const names[] = { "source", "processing", "sink" };
 
-	return class < sizeof(names) / sizeof(*names) ? names[class] : "unknown";
+	return WORD_OF(names, class);
 }
 
 static const char *op_name(uint32_t op)
 {
 	static const char *const names[] = { "none", "push", "pop", "dup", "release", "drop" };
 
-	return op < sizeof(names) / sizeof(*names) ? names[op] : "unknown";
+	return WORD_OF(names, op);
+}
+
+/* A text that was made for this, and is freed. */
+static void add_made(struct json_object *o, const char *key, char *made)
+{
+	json_add_text(o, key, made);
+	free(made);
 }
 
 static struct json_object *runtime_json(const struct mqshm_runtime_record *r)
 {
 	struct json_object *o = json_object_new_object(), *limits = json_object_new_object();
-	char *s;
 
 	json_add(o, "id", r->id);
 	json_add_text(o, "name", r->name);
-	s = text("%#llx", (unsigned long long)r->magic);
-	json_add_text(o, "magic", s);
-	free(s);
+	add_made(o, "magic", text("%#llx", (unsigned long long)r->magic));
 	json_add(o, "version", r->version);
 	json_add_flag(o, "persistent", r->state & MQSHM_STATE_PERSISTENT);
 	json_add_flag(o, "tainted", r->state & MQSHM_STATE_TAINTED);
 	json_add_flag(o, "removed", r->state & MQSHM_STATE_REMOVED);
 	json_add(o, "uid", r->uid);
-	s = show_user(r->uid);
-	json_add_text(o, "owner", s);
-	free(s);
+	add_made(o, "owner", show_user(r->uid));
 	json_add(o, "gid", r->gid);
-	s = show_group(r->gid);
-	json_add_text(o, "group", s);
-	free(s);
-	s = text("%04o", r->mode);
-	json_add_text(o, "mode", s);
-	free(s);
+	add_made(o, "group", show_group(r->gid));
+	add_made(o, "mode", text("%04o", r->mode));
 	json_add(o, "clients", r->clients);
 	json_add(o, "blocks", r->blocks);
 	json_add(o, "connections", r->connections);
@@ -144,7 +142,7 @@ static const char *waits_name(uint32_t waits)
 		[MQSHM_WAITS_TIME] = "time",
 	};
 
-	return waits < sizeof(names) / sizeof(*names) ? names[waits] : "?";
+	return WORD_OF(names, waits);
 }
 
 /* What its process tells of a block; null if that tells nothing. */
@@ -214,13 +212,9 @@ static struct json_object *port_json(const struct mqshm_port_record *p)
 void list_json_ends(struct json_object *o, const struct mqshm_snapshot *snap,
 		    const struct mqshm_connection_record *c)
 {
-	char *from = graph_connection_from(snap, c), *to = graph_connection_to(snap, c);
-
 	json_add(o, "id", c->id);
-	json_add_text(o, "from", from);
-	json_add_text(o, "to", to);
-	free(from);
-	free(to);
+	add_made(o, "from", graph_connection_from(snap, c));
+	add_made(o, "to", graph_connection_to(snap, c));
 }
 
 static struct json_object *connection_json(const struct mqshm_snapshot *snap,
@@ -277,42 +271,38 @@ static struct json_object *departed_json(const struct mqshm_departed_record *d)
 	return o;
 }
 
+/* The array @key of @o: of each record of the snapshot's array what @json makes of it. */
+#define ADD_RECORDS(o, key, count, json) \
+do { \
+	struct json_object *array = json_object_new_array(); \
+	for (size_t i = 0; i < (count); i++) \
+		json_object_array_add(array, json); \
+	json_object_object_add(o, key, array); \
+} while (0)
+
 int list_json_runtimes(const struct mqshm_snapshot *snap)
 {
-	struct json_object *o = json_object_new_object(), *array = json_object_new_array();
+	struct json_object *o = json_object_new_object();
 
 	json_add(o, "now_ns", snap->now_ns);
-	for (size_t i = 0; i < snap->n_runtimes; i++)
-		json_object_array_add(array, runtime_json(&snap->runtimes[i]));
-	json_object_object_add(o, "runtimes", array);
+	ADD_RECORDS(o, "runtimes", snap->n_runtimes, runtime_json(&snap->runtimes[i]));
 	return json_print(o);
 }
 
 int list_json_runtime(const struct mqshm_snapshot *snap)
 {
-	struct json_object *o = json_object_new_object(), *array;
+	struct json_object *o = json_object_new_object();
 
 	json_add(o, "now_ns", snap->now_ns);
 	json_add(o, "changes", snap->changes);
 	if (snap->n_runtimes)
 		json_object_object_add(o, "runtime", runtime_json(snap->runtimes));
-	json_object_object_add(o, "pools", array = json_object_new_array());
-	for (size_t i = 0; i < snap->n_pools; i++)
-		json_object_array_add(array, pool_json(&snap->pools[i]));
-	json_object_object_add(o, "clients", array = json_object_new_array());
-	for (size_t i = 0; i < snap->n_clients; i++)
-		json_object_array_add(array, client_json(&snap->clients[i]));
-	json_object_object_add(o, "blocks", array = json_object_new_array());
-	for (size_t i = 0; i < snap->n_blocks; i++)
-		json_object_array_add(array, block_json(snap, &snap->blocks[i]));
-	json_object_object_add(o, "ports", array = json_object_new_array());
-	for (size_t i = 0; i < snap->n_ports; i++)
-		json_object_array_add(array, port_json(&snap->ports[i]));
-	json_object_object_add(o, "connections", array = json_object_new_array());
-	for (size_t i = 0; i < snap->n_connections; i++)
-		json_object_array_add(array, connection_json(snap, &snap->connections[i]));
-	json_object_object_add(o, "departed", array = json_object_new_array());
-	for (size_t i = 0; i < snap->n_departed; i++)
-		json_object_array_add(array, departed_json(&snap->departed[i]));
+	ADD_RECORDS(o, "pools", snap->n_pools, pool_json(&snap->pools[i]));
+	ADD_RECORDS(o, "clients", snap->n_clients, client_json(&snap->clients[i]));
+	ADD_RECORDS(o, "blocks", snap->n_blocks, block_json(snap, &snap->blocks[i]));
+	ADD_RECORDS(o, "ports", snap->n_ports, port_json(&snap->ports[i]));
+	ADD_RECORDS(o, "connections", snap->n_connections,
+		    connection_json(snap, &snap->connections[i]));
+	ADD_RECORDS(o, "departed", snap->n_departed, departed_json(&snap->departed[i]));
 	return json_print(o);
 }

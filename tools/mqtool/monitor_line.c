@@ -30,7 +30,7 @@ static const char *change_name(uint32_t change)
 	static const char *const names[] = { "present", "came", "went", "died", "settled",
 					     "stalled", "resumed", "lost" };
 
-	return change < sizeof(names) / sizeof(*names) ? names[change] : "unknown";
+	return WORD_OF(names, change);
 }
 
 /* -- what a snapshot has, as notices of change 0 -------------------------------- */

@@ -103,6 +103,9 @@ char *show_title(const char *word);
 /* "root", or the number of a user or group without a name. */
 char *show_user(uint32_t uid);
 char *show_group(uint32_t gid);
+/* The word at that place of an array of words; "unknown" behind its end. */
+#define WORD_OF(names, value) word_of(names, sizeof(names) / sizeof(*(names)), value)
+const char *word_of(const char *const names[], size_t n, uint32_t value);
 
 /* -- table.c ------------------------------------------------------------------ */
 

@@ -8,7 +8,7 @@ static const char *when_name(uint32_t when)
 {
 	static const char *const names[] = { "no", "on-failure", "always" };
 
-	return when < sizeof(names) / sizeof(*names) ? names[when] : "unknown";
+	return WORD_OF(names, when);
 }
 
 static struct json_object *block_json(const struct spec_block *b, const struct mqshm_block_spec *block)
