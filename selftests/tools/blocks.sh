@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Blocks that a script starts, joins and waits for, in the runtime $MQSHM_RUNTIME. To be sourced behind tap.sh.
+# Blocks that a script starts, joins and waits for, in the runtime $MQSHM_RUNTIME, and what became of that. To be sourced
+# behind tap.sh.
 
 pids=''
 # begin NAME TYPE [PARAM...]: a block in a process of its own, whose number is $pid
@@ -27,3 +28,6 @@ all_end() {
 	for pid in $pids; do until_true gone "$pid"; done
 	pids=''
 }
+# numbers FILTER: of the runtime, by jq
+numbers() { mqtool list --json | jq -c "$1"; }
+equal() { cmp "$1" "$2" > /tmp/cmp 2>&1 || wrong "$(cat /tmp/cmp)"; }

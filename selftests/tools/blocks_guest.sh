@@ -11,11 +11,9 @@ out=/tmp/out
 export XDG_RUNTIME_DIR=/tmp/state MQSHM_RUNTIME=t
 mkdir -p $out $XDG_RUNTIME_DIR
 
-numbers() { mqtool list --json | jq -c "$1"; }
 allocated() { numbers .runtime.allocated; }
 # between LEAST MOST NUMBER WHAT
 between() { if [ "$3" -lt "$1" ] || [ "$3" -gt "$2" ]; then wrong "$4: $3, not $1 to $2"; fi; }
-equal() { cmp "$1" "$2" > /tmp/cmp 2>&1 || wrong "$(cat /tmp/cmp)"; }
 
 # amplify NAME GAIN BYTES [PARAM...]
 amplify() {

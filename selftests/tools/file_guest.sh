@@ -5,6 +5,8 @@
 
 # shellcheck source-path=SCRIPTDIR source=tap.sh
 . "$(dirname "$0")/tap.sh"
+# shellcheck source-path=SCRIPTDIR source=blocks.sh
+. "$(dirname "$0")/blocks.sh"
 
 newline='
 '
@@ -16,25 +18,10 @@ mount -t tmpfs tmpfs /memory
 chmod 777 /disk
 mqtool init --name t --pool 64K:16 > /dev/null
 
-# start NAME TYPE [PARAM...]: $pid
-start() {
-	block=$1 type=$2
-	shift 2
-	for param; do
-		set -- "$@" --param "$param"
-		shift
-	done
-	line=$(mqtool start --block "$type" --name "$block" "$@") || wrong "$block does not start"
-	pid=${line#*pid }
-	pid=${pid%%,*}
-}
-join() { mqtool connect --from "$1" --to "$2" > /dev/null || wrong "$1 to $2: not connected"; }
-numbers() { mqtool list --json | jq -c "$1"; }
 # shellcheck disable=SC2317 # for until_true
 alone() { [ "$(numbers '[(.clients | length), (.pools | map(.buffers - .free) | add)]')" = '[0,0]' ]; }
 # device NAME TABLE: /dev/mapper/NAME
 device() { echo "$2" | dmsetup -r create "$1" || wrong "there is no device $1"; }
-equal() { cmp "$1" "$2" > /tmp/cmp 2>&1 || wrong "$(cat /tmp/cmp)"; }
 log() { cat "$XDG_RUNTIME_DIR/mqshm/t-$1.log"; }
 said() { log "$1" | grep -qF "$2" || wrong "$1 does not say \"$2\": $(log "$1")"; }
 
@@ -100,9 +87,9 @@ open_direct() { grep -lE '^flags:.*[4-7]....$' "/proc/$1/fdinfo"/* 2> /dev/null 
 test_direct() {
 	test_case 'on a disk it is direct I/O, in memory it is not'
 	for folder in disk memory; do
-		start src FileSource filename=/$folder/in5000001
+		begin src FileSource filename=/$folder/in5000001
 		src=$pid
-		start snk FileSink filename=/$folder/out
+		begin snk FileSink filename=/$folder/out
 		sleep 0.2
 		for pid in $src $pid; do
 			case $folder in
@@ -143,8 +130,8 @@ test_no_uring() {
 test_full() {
 	test_case 'a disk that is full: what is written is told, and is a beginning of the stream'
 	mount -t ext4 /dev/vdb /small
-	start full FileSink filename=/small/out
-	start src FileSource filename=/disk/in5000001
+	begin full FileSink filename=/small/out
+	begin src FileSource filename=/disk/in5000001
 	head -c 5000000 /dev/zero > /small/fill
 	join src full
 	until_true grep -q lost $XDG_RUNTIME_DIR/mqshm/t-full.log
@@ -160,8 +147,8 @@ test_full() {
 test_broken() {
 	test_case 'an error of the disk: all before it comes, and its place is told'
 	device broken "0 896 linear /dev/vdb 0${newline}896 1152 error"
-	start bad FileSource filename=/dev/mapper/broken
-	start snk FileSink filename=/disk/out
+	begin bad FileSource filename=/dev/mapper/broken
+	begin snk FileSink filename=/disk/out
 	join bad snk
 	until_true grep -q error $XDG_RUNTIME_DIR/mqshm/t-bad.log
 	said bad 'cannot read /dev/mapper/broken at byte 458752: Input/output error'
@@ -177,8 +164,8 @@ test_broken() {
 # stalled FILE: a source whose sink has nobody to read its pipe
 mkfifo /tmp/stalled
 stalled() {
-	start moved FileSource "filename=$1"
-	start snk FileSink filename=/tmp/stalled
+	begin moved FileSource "filename=$1"
+	begin snk FileSink filename=/tmp/stalled
 	join moved snk
 	until_true none_free
 }
@@ -215,24 +202,24 @@ waiting() { [ "$(dmsetup status slow | cut -d' ' -f4)" -ge 8 ]; }
 test_source_killed() {
 	test_case 'killed with reads in flight: what they write into is nobody else'"'"'s, until they are done'
 	device slow '0 16384 delay /dev/vdb 0 600000'
-	start victim FileSource filename=/dev/mapper/slow
+	begin victim FileSource filename=/dev/mapper/slow
 	until_true waiting
 	kill -KILL "$pid"
 	# shellcheck disable=SC2317 # for until_true
 	exiting() { [ "$(numbers '[.clients[] | [.state, .held_buffers >= 8]]')" = '[["exiting",true]]' ]; }
 	# shellcheck disable=SC2317 # for until_true
-	gone() { [ "$(numbers '[.clients[].state | select(. == "exiting")]')" = '[]' ]; }
+	settled() { [ "$(numbers '[.clients[].state | select(. == "exiting")]')" = '[]' ]; }
 	until_true exiting
 	stalled /memory/noise
 	waiting || wrong 'the reads did not last'
 	dmsetup suspend slow
 	dmsetup resume slow
-	until_true gone
+	until_true settled
 	cat /tmp/stalled > /memory/out
 	equal /memory/noise /memory/out
 	until_true alone
-	start victim FileSource filename=/disk/in5000001
-	start snk FileSink filename=/disk/out
+	begin victim FileSource filename=/disk/in5000001
+	begin snk FileSink filename=/disk/out
 	join victim snk
 	until_true alone
 	equal /memory/noise /disk/out
@@ -242,9 +229,9 @@ test_source_killed() {
 test_sink_killed() {
 	test_case 'killed in mid-stream, a FileSink leaves a beginning of it'
 	rm -f /disk/out
-	start src FileSource filename=/disk/in5000001
-	start thr Throttle messages=20
-	start snk FileSink filename=/disk/out
+	begin src FileSource filename=/disk/in5000001
+	begin thr Throttle messages=20
+	begin snk FileSink filename=/disk/out
 	join src thr
 	join thr snk
 	# shellcheck disable=SC2317 # for until_true
