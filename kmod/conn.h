@@ -117,15 +117,20 @@ struct mqshm_conn {
 	struct mqshm_end end[2];
 };
 
+/* connect.c */
 int mqshm_conn_connect(struct mqshm_runtime *rt, struct mqshm_connect_args *args);
 int mqshm_conn_disconnect(struct mqshm_runtime *rt, u64 id);
+
+/* conn.c */
 void mqshm_conn_sync(struct mqshm_client *c, struct mqshm_client_sync_args *args);
 int mqshm_conn_detach(struct mqshm_client *c, u64 id, struct mqshm_wakes *wakes);
 void mqshm_conn_let_go(struct mqshm_conn *conn, unsigned int dir, u32 why, bool for_good,
 		       struct mqshm_departed *sum, struct mqshm_wakes *wakes);
 void mqshm_conn_offer(struct mqshm_conn *conn, unsigned int dir, struct mqshm_port *port);
 void mqshm_conn_describe(const struct mqshm_end *end, char *name, size_t size);
+void mqshm_conn_tell_end(struct mqshm_conn *conn, u32 change, struct mqshm_wakes *wakes);
 void mqshm_conn_remove(struct mqshm_conn *conn, struct mqshm_wakes *wakes);
+void mqshm_conn_free(struct mqshm_conn *conn);
 struct mqshm_conn *mqshm_conn_lookup(struct mqshm_runtime *rt, u32 ring);
 struct mqshm_conn *mqshm_conn_of(struct mqshm_client *c, u32 ring, unsigned int dir);
 
@@ -135,6 +140,12 @@ static inline bool mqshm_conn_has_end(const struct mqshm_conn *conn,
 {
 	return READ_ONCE(conn->end[dir].client) == c &&
 	       READ_ONCE(conn->end[dir].state) == MQSHM_END_ATTACHED;
+}
+
+/* It is to stay, and was not taken away; under the runtime's lock. */
+static inline bool mqshm_conn_is_persistent(const struct mqshm_conn *conn)
+{
+	return conn->policy & MQSHM_RING_PERSISTENT && !conn->given_up;
 }
 
 /* The connection of which @end is the end @dir. */

@@ -7,8 +7,8 @@
  * (runtime.c) is in the table of runtimes until it is removed; it owns its pools,
  * which are never removed from it, and is freed when the last descriptor is closed;
  * the module stays until then. Blocks and ports (block.c) belong to the client that
- * made them. A connection (conn.c) belongs to the runtime and goes when both of its
- * ends have let go. Control pages (region.c) are held by their object and by each
+ * made them. A connection (connect.c) belongs to the runtime and goes when both of its
+ * ends have let go (conn.c). Control pages (region.c) are held by their object and by each
  * mapping (map.c), payload (payload.c) by its pool and each mapping. A log of notices
  * (notice.c) is there while a descriptor watches, and holds pids. A subscriber of the
  * message bus (subscriber.c) belongs to its descriptor; messages are held by the queues that

@@ -35,11 +35,6 @@
 #include "runtime.h"
 #include "wake.h"
 
-static bool is_persistent(const struct mqshm_conn *conn)
-{
-	return conn->policy & MQSHM_RING_PERSISTENT && !conn->given_up;
-}
-
 static bool both_gone(const struct mqshm_conn *conn)
 {
 	return conn->end[MQSHM_DIR_IN].state == MQSHM_END_GONE &&
@@ -55,7 +50,7 @@ bool mqshm_persist_may_wait(const struct mqshm_conn *conn, unsigned int dir, boo
 	u32 flags = READ_ONCE(*conn->flags);
 
 	lockdep_assert_held(&conn->rt->lock);
-	if (!is_persistent(conn) || for_good || flags & MQSHM_RING_CLOSED)
+	if (!mqshm_conn_is_persistent(conn) || for_good || flags & MQSHM_RING_CLOSED)
 		return false;
 	if (dir == MQSHM_DIR_OUT)
 		return !(flags & MQSHM_RING_EOF);
@@ -183,7 +178,7 @@ static void end_forget(struct mqshm_conn *conn)
 /* A consumer lets go: it has read the end if there is one and nothing before it. */
 void mqshm_persist_reader(struct mqshm_conn *conn, bool for_good)
 {
-	bool read = for_good && is_persistent(conn) && has_ended(conn) &&
+	bool read = for_good && mqshm_conn_is_persistent(conn) && has_ended(conn) &&
 		    !mqshm_ring_has_message(conn);
 
 	lockdep_assert_held(&conn->rt->lock);
@@ -197,7 +192,7 @@ void mqshm_persist_reader(struct mqshm_conn *conn, bool for_good)
 bool mqshm_persist_is_for(struct mqshm_conn *conn, struct mqshm_port *out)
 {
 	lockdep_assert_held(&conn->rt->lock);
-	return is_persistent(conn) && both_gone(conn) &&
+	return mqshm_conn_is_persistent(conn) && both_gone(conn) &&
 	       end_port_in(conn, MQSHM_DIR_OUT, out->block) == out;
 }
 
@@ -262,7 +257,7 @@ void mqshm_persist_block_came(struct mqshm_block *block, struct mqshm_wakes *wak
 
 	lockdep_assert_held(&rt->lock);
 	list_for_each_entry(conn, &rt->conns, node) {
-		if (!is_persistent(conn))
+		if (!mqshm_conn_is_persistent(conn))
 			continue;
 		for (dir = MQSHM_DIR_IN; dir <= MQSHM_DIR_OUT; dir++) {
 			port = end_port_in(conn, dir, block);
