@@ -15,6 +15,10 @@ cd $work || exit 1
 json() { mqtool list --json --runtime "$2" | jq -rc "$1"; }
 runtimes() { mqtool list --json | jq -rc '[.runtimes[].name] | join(" ")'; }
 # shellcheck disable=SC2317 # for until_true
+runtimes_are() { [ "$(runtimes)" = "$1" ]; }
+# shellcheck disable=SC2317 # for until_true
+has() { [ "$(json ".$2 | length" "$3" 2> /dev/null)" = "$1" ]; }
+# shellcheck disable=SC2317 # for until_true
 blocks() { [ "$(json .runtime.blocks "$2" 2> /dev/null)" = "$1" ]; }
 pid_of() { json ".blocks[] as \$b | .clients[] | select(.id == \$b.client and \$b.name == \"$1\") | .pid" "$2"; }
 equal() { cmp "$1" "$2" > cmp.out 2>&1 || wrong "$(cat cmp.out)"; }
@@ -87,7 +91,7 @@ END
 	mqtool run how.yaml 2> words &
 	run=$!
 	exec 4> feed
-	until_true sh -c 'mqtool list --runtime how --json | jq -e ".connections | length == 3" > found'
+	until_true has 3 connections how
 	same '["block","drop-oldest",true]' \
 		"$(json '[.connections[0].policy, (.connections[2] | .policy, .keep)]' how)" "policies, keep"
 	exec 4>&-
@@ -464,6 +468,25 @@ END
 	echo "$said" | sed 's/^/# /'
 }
 
+# with_pool RUNTIME POOL: an ephemeral runtime with one pool, held by its maker until a client has come
+with_pool() {
+	until_true runtimes_are ''
+	mqtool init --ephemeral --name "$1" --pool "$2" > /dev/null &
+	until_true has 1 pools "$1"
+}
+
+# pools_used RUNTIME POOLS: those that it has while a graph that says none runs in it
+pools_used() {
+	mkfifo feed
+	timeout -s KILL 30 mqtool launch --runtime "$1" 'FileSource name=src filename=feed ! NullSink name=nul' 2> words &
+	run=$!
+	exec 3> feed
+	same "$2" "$(json '[.pools[].name]' "$1")" "pools"
+	exec 3>&-
+	wait $run || wrong "status $?: $(cat words)"
+	rm -f feed
+}
+
 test_launch() {
 	test_case "launch reads quotes, names and branches"
 	cp in "in 2"
@@ -478,6 +501,20 @@ test_launch() {
 	done
 	for pid in $pids; do wait "$pid" || wrong "status $?: $(cat words?)"; done
 	same '' "$(runtimes)" "runtimes"
+	test_case "one that finds another's default pools half made goes on with them"
+	with_pool half 4K:1024
+	pools_used half '["4K","64K","1M"]'
+	test_case "but not with pools that somebody chose, nor in a runtime that is in use"
+	mqtool init --name chosen --pool 4K:1024 > /dev/null
+	pools_used chosen '["4K"]'
+	mqtool remove --runtime chosen > /dev/null
+	with_pool chosen 4K:1000
+	pools_used chosen '["4K"]'
+	with_pool chosen 4K:1024
+	mqtool start --runtime chosen --block NullSink --name idle > /dev/null
+	pools_used chosen '["4K"]'
+	mqtool stop --runtime chosen --all
+	until_true runtimes_are ''
 	test_case "launch takes words that the shell has made"
 	want 0 -- mqtool launch FileSource "filename=in 2" ! FileSink filename=out
 	equal in out

@@ -46,21 +46,64 @@ static int pool_ensure(struct mqshm_runtime *rt, const char *runtime, const stru
 	return status;
 }
 
-static int pools_ensure(struct mqshm_runtime *rt, const char *name, const struct spec *s)
+#define N_DEFAULTS (sizeof(default_pools) / sizeof(*default_pools))
+
+static bool is_default(const struct mqshm_pool_record *pool)
 {
-	const struct pool_request *pools = s->n_pools ? s->pools : default_pools;
-	size_t n = s->n_pools ? s->n_pools : sizeof(default_pools) / sizeof(*default_pools);
+	for (size_t i = 0; i < N_DEFAULTS; i++)
+		if (!strcmp(pool->name, default_pools[i].name) &&
+		    pool->buffer_bytes == default_pools[i].buffer_bytes &&
+		    pool->buffers == default_pools[i].buffers)
+			return true;
+	return false;
+}
+
+/*
+ * Nobody said which pools it is to have. Another graph that found it so just now may have made
+ * some of the default ones and be about to make the others; until they are all there, neither
+ * it nor this one lets a client join.
+ */
+static bool wants_defaults(const struct mqshm_snapshot *snap)
+{
+	const struct mqshm_runtime_record *r = snap->runtimes;
+	size_t i;
+
+	if (!snap->n_pools)
+		return true;
+	if (r->state & MQSHM_STATE_PERSISTENT || snap->n_clients || r->settled)
+		return false;
+	for (i = 0; i < snap->n_pools && is_default(&snap->pools[i]); i++)
+		;
+	return i == snap->n_pools;
+}
+
+/* A graph that says none takes what there is, or what another one makes meanwhile. */
+static int defaults_ensure(struct mqshm_runtime *rt, const char *name)
+{
 	struct mqshm_snapshot *snap;
-	int status = runtime_snapshot(rt, name, &snap);
+	int status = runtime_snapshot(rt, name, &snap), error;
+	bool wanted;
 
 	if (status)
 		return status;
-	/* a graph that says none takes what there is */
-	if (!s->n_pools && snap->n_pools)
-		n = 0;
+	wanted = snap->n_runtimes && wants_defaults(snap);
 	mqshm_snapshot_free(snap);
-	for (size_t i = 0; i < n && !status; i++)
-		status = pool_ensure(rt, name, &pools[i]);
+	for (size_t i = 0; i < N_DEFAULTS && wanted && !status; i++) {
+		error = pool_try(rt, &default_pools[i]);
+		if (error && error != -EEXIST)
+			status = pool_failed(rt, &default_pools[i], error);
+	}
+	return status;
+}
+
+static int pools_ensure(struct mqshm_runtime *rt, const char *name, const struct spec *s)
+{
+	int status = 0;
+
+	if (!s->n_pools)
+		return defaults_ensure(rt, name);
+	for (size_t i = 0; i < s->n_pools && !status; i++)
+		status = pool_ensure(rt, name, &s->pools[i]);
 	return status;
 }
 
