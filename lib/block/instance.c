@@ -237,13 +237,12 @@ static int instance_register(struct mqshm_instance *in)
 				   in->specs, in->n_specs, &in->block);
 
 	if (r == -EEXIST)
-		return mqshm_instance_fail(in, r, "a block named %s is there already",
-					   in->name);
+		return mqshm_instance_fail(in, r, "there is a block of that name already");
 	if (r == -ENOSPC)
 		return no_place(in);
 	if (r == -EINVAL)
-		return mqshm_instance_fail(in, r, "%s: a name has 1 to %d bytes and no ':', and port names differ",
-					   in->name, MQSHM_BLOCK_NAME_LEN - 1);
+		return mqshm_instance_fail(in, r, "a name has 1 to %d bytes and no ':', and port names differ",
+					   MQSHM_BLOCK_NAME_LEN - 1);
 	if (!r)
 		r = ports_sort(in);
 	if (r)

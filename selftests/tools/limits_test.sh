@@ -121,7 +121,7 @@ test_beyond() {
 	quiet mqtool stop --block b
 	beyond "port" 1 "block b: it would have 4 ports, and a block of this runtime takes 3" "mqtool init --limit" -- \
 		mqtool start --block Splitter --name b --param outputs=3
-	beyond "client" 1 "runtime t takes 3 clients, and has them; a limit is set when a runtime is made: mqtool init --limit clients=6" -- \
+	beyond "client" 1 "mqtool: runtime t: it takes 3 clients, and has them; a limit is set when a runtime is made: mqtool init --limit clients=6" -- \
 		mqtool worker --threads 3 --block Splitter --name w
 	beyond "buffer" 1 "pool p: runtime t takes 8 buffers and has 4, so that there is no place for 5; a limit is set when a runtime is made: mqtool init --limit buffers=9" -- \
 		mqtool pool add --name p --size 64 --count 5

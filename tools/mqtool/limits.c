@@ -77,6 +77,7 @@ int limit_reached(const char *kind, const char *name, const char *runtime, const
 	struct mqshm_runtime *rt;
 	struct mqshm_snapshot *snap;
 	uint32_t limit = 0;
+	char *holder;
 
 	if (!mqshm_runtime_open(runtime, &rt)) {
 		if (!mqshm_runtime_snapshot(rt, &snap)) {
@@ -87,6 +88,9 @@ int limit_reached(const char *kind, const char *name, const char *runtime, const
 		}
 		mqshm_runtime_close(rt);
 	}
-	return fail(kind, name, "runtime %s takes %u %s, and has them; a limit is set when a runtime "
-		    "is made: mqtool init --limit %s=%u", runtime, limit, key, key, 2 * limit);
+	holder = !strcmp(kind, "runtime") ? text("it") : text("runtime %s", runtime);
+	fail(kind, name, "%s takes %u %s, and has them; a limit is set when a runtime is made: "
+	     "mqtool init --limit %s=%u", holder, limit, key, key, 2 * limit);
+	free(holder);
+	return EXIT_FAILED;
 }
