@@ -159,7 +159,7 @@ END
 	beyond "bytes of a block's name" 2 "1 to 63 bytes" -- mqtool start --block Splitter --name "$(letters 64)"
 	beyond "bytes of a process's name" 2 "1 to 63 bytes" -- mqtool start --block Splitter --name s --process "$(letters 64)"
 	beyond "bytes of a buffer" 2 "a buffer has 64 bytes to 16M" -- mqtool init --name u --pool "16777217:1"
-	beyond "bytes of a topic" 2 "it has at most 63 bytes" -- mqtool bus pub --topic "$(letters 64)" x
+	beyond "bytes of a topic" 2 "it has 1 to 63 bytes" -- mqtool bus pub --topic "$(letters 64)" x
 	beyond "bytes of a message" 1 "more than 4096 bytes" -- sh -c 'head -c 4097 /dev/zero | mqtool bus pub --topic x'
 	beyond "messages of a subscriber's queue" 1 "16385 messages are more than the module's limit: its parameter max_bus_depth" -- \
 		mqtool bus sub --depth 16385
