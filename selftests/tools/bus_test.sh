@@ -23,6 +23,9 @@ gone() { [ ! -e "/proc/$1/exe" ]; }
 subscribes() { grep -qs mqshm-subscriber "/proc/$1"/fdinfo/*; }
 # shellcheck disable=SC2317 # for until_true
 has_bytes() { [ "$(wc -c < "$1")" -ge "$2" ]; }
+# waits_for BLOCK WHAT RUNTIME
+# shellcheck disable=SC2317 # for until_true
+waits_for() { [ "$(mqtool list --json --runtime "$3" | jq -r ".blocks[] | select(.name == \"$1\") | .stats.waits")" = "$2" ]; }
 
 # listen FILE OPTION...: a subscriber, $listener, whose words go to FILE
 listen() {
@@ -197,7 +200,9 @@ same "200 -400" "$(samples out | cut -d' ' -f9-)" "samples"
 test_case "a Throttle that sleeps for long goes on when it may be faster"
 timeout -s KILL 60 mqtool launch --runtime fast 'Generator wave=counter bytes=100 messages=5 ! Throttle name=slow messages=0.001 ! NullSink' > words.fast 2>&1 &
 launched=$!
-until_true mqtool set --runtime fast --block slow messages=1000 > /dev/null
+# behind its first message
+until_true waits_for slow time fast
+quiet mqtool set --runtime fast --block slow messages=1000
 wait $launched || wrong "status $?: $(cat words.fast)"
 want 0 "slow: done; in: 5 buffers" -- cat words.fast
 
