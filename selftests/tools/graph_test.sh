@@ -21,6 +21,8 @@ has() { [ "$(json ".$2 | length" "$3" 2> /dev/null)" = "$1" ]; }
 # shellcheck disable=SC2317 # for until_true
 blocks() { [ "$(json .runtime.blocks "$2" 2> /dev/null)" = "$1" ]; }
 pid_of() { json ".blocks[] as \$b | .clients[] | select(.id == \$b.client and \$b.name == \"$1\") | .pid" "$2"; }
+# shellcheck disable=SC2317 # for until_true
+has_block() { [ -n "$(pid_of "$1" "$2")" ]; }
 equal() { cmp "$1" "$2" > cmp.out 2>&1 || wrong "$(cat cmp.out)"; }
 # shellcheck disable=SC2317 # for until_true
 gone() { [ ! -e "/proc/$1/exe" ]; }
@@ -478,9 +480,11 @@ with_pool() {
 # pools_used RUNTIME POOLS: those that it has while a graph that says none runs in it
 pools_used() {
 	mkfifo feed
-	timeout -s KILL 30 mqtool launch --runtime "$1" 'FileSource name=src filename=feed ! NullSink name=nul' 2> words &
+	# an open that sleeps would be interrupted by the end of any child
+	exec 3<> feed
+	timeout -s KILL 30 mqtool launch --runtime "$1" 'FileSource name=src filename=feed ! NullSink name=nul' 2> words 3>&- &
 	run=$!
-	exec 3> feed
+	until_true has_block src "$1"
 	same "$2" "$(json '[.pools[].name]' "$1")" "pools"
 	exec 3>&-
 	wait $run || wrong "status $?: $(cat words)"
