@@ -45,15 +45,14 @@ int mqshm_args_in(void *args, u32 size, const struct mqshm_array *arrays,
 {
 	const struct mqshm_array *a, *end = arrays + MQSHM_ARRAYS_MAX;
 	u32 at = 0;
-	int ret = 0;
+	int ret;
 
 	for (a = arrays; a < end && a->element; a++) {
 		if (a->at > at && copy_from_user(args + at, user + at, a->at - at))
 			return -EFAULT;
 		at = array_end(a);
 	}
-	if (user_size > at)
-		ret = copy_struct_from_user(args + at, size - at, user + at, user_size - at);
+	ret = copy_struct_from_user(args + at, size - at, user + at, max(user_size, at) - at);
 	for (a = arrays; a < end && a->element && !ret; a++)
 		ret = array_in(args, a, user, user_size);
 	return ret;
