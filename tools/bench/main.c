@@ -39,6 +39,24 @@ static bool wanted(const char *pattern, const char *name)
 	return !pattern || !fnmatch(pattern, name, FNM_CASEFOLD | FNM_EXTMATCH);
 }
 
+/* By its name, or by that and what is special about it, as in the head of its table. */
+static bool case_wanted(const struct options *o, const struct bench_case *c)
+{
+	char text[128], title[192];
+
+	case_describe(c, text, sizeof(text));
+	snprintf(title, sizeof(title), "%s: %s", c->name, text);
+	return wanted(o->cases, c->name) || wanted(o->cases, title);
+}
+
+static bool any_wanted(const struct options *o, const struct bench_case *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (case_wanted(o, &cases[i]))
+			return true;
+	return wanted(o->cases, "settle") || wanted(o->cases, "memory");
+}
+
 /* Rows of one case, each peer that is asked for. */
 static size_t rows_make(const struct options *o, const struct bench_case *c, size_t index,
 			struct row *rows)
@@ -63,7 +81,7 @@ static size_t rows_make_all(const struct options *o, const struct bench_case *ca
 	size_t n = 0;
 
 	for (size_t i = 0; i < n_cases; i++)
-		if (wanted(o->cases, cases[i].name))
+		if (case_wanted(o, &cases[i]))
 			n += rows_make(o, &cases[i], i, &rows[n]);
 	return n;
 }
@@ -197,7 +215,7 @@ int main(int argc, char **argv)
 	static const struct argp_option keys[] = {
 		{ "rounds", 'r', "N", 0, "repetitions of each case by each peer (5)", 0 },
 		{ "ms", 'm', "MS", 0, "milliseconds of a repetition (100): who is slow sends less", 0 },
-		{ "case", 'c', "PATTERN", 0, "only cases of such names: throughput, fan*, !(growth|pairs); settle, memory", 0 },
+		{ "case", 'c', "PATTERN", 0, "only cases of such names: throughput, '*: 64 B*', !(growth|pairs); settle, memory", 0 },
 		{ "peer", 'p', "PATTERN", 0, "only mqshm and peers of such names", 0 },
 		{ "json", 'j', "FILE", 0, "all results as JSON; - is standard output", 0 },
 		{ "noisy", 'n', NULL, 0, "count repetitions that a busy machine disturbed too", 0 },
@@ -219,6 +237,10 @@ int main(int argc, char **argv)
 	if (o.list) {
 		list(cases, n);
 		return 0;
+	}
+	if (!any_wanted(&o, cases, n)) {
+		fprintf(stderr, "mqshm-bench: no case is called %s; --list shows them\n", o.cases);
+		return 2;
 	}
 	place_start();
 	error = cases_run(&o, cases, n);
