@@ -269,13 +269,6 @@ struct mqshm_client *mqshm_client_by_id(struct mqshm_runtime *rt, u64 id)
 	return NULL;
 }
 
-/* Its hold cell of @buffer, NULL if that was never touched. */
-u16 *mqshm_client_hold(const struct mqshm_client *c, u32 buffer)
-{
-	buffer = array_index_nospec(buffer, c->rt->limits.buffers);
-	return mqshm_region_at(c->hold, buffer * sizeof(u16));
-}
-
 /*
  * Whether it asked to be told, and nothing has come: it sleeps in poll or epoll, which last
  * found nothing, or all of its eventfds are armed. Who was told and does nothing has stalled.

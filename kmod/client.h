@@ -6,6 +6,7 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/nospec.h>
 #include <linux/rwsem.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
@@ -167,7 +168,6 @@ void mqshm_client_leave_slot(struct mqshm_client *c);
 void mqshm_client_clear_intent(struct mqshm_client *c);
 u32 mqshm_client_state(struct mqshm_client *c, u64 now);
 struct mqshm_client *mqshm_client_by_id(struct mqshm_runtime *rt, u64 id);
-u16 *mqshm_client_hold(const struct mqshm_client *c, u32 buffer);
 void mqshm_client_put(struct mqshm_client *c);
 
 static inline struct mqshm_client *mqshm_client_get(struct mqshm_client *c)
@@ -193,6 +193,13 @@ static inline u64 *mqshm_client_gen(const struct mqshm_client *c)
 	struct mqshm_status *status = mqshm_region_at(c->rt->status, 0);
 
 	return &status->gen[c->index];
+}
+
+/* Its hold cell of @buffer, NULL if that was never touched. */
+static inline u16 *mqshm_client_hold(const struct mqshm_client *c, u32 buffer)
+{
+	buffer = array_index_nospec(buffer, c->rt->limits.buffers);
+	return mqshm_region_at(c->hold, buffer * sizeof(u16));
 }
 
 #endif /* MQSHM_CLIENT_H */

@@ -24,9 +24,8 @@ static void promise_end_locked(struct mqshm_client *c, struct mqshm_pool *pool)
 }
 
 /*
- * Takes one buffer into @c's hands; returns its number, -EAGAIN if there is none
- * (that is not promised to somebody else), or -ENOMEM with *@page if that page of
- * the hold row must be populated first.
+ * Takes one of the free buffers into @c's hands; returns its number, or -ENOMEM
+ * with *@page if that page of the hold row must be populated first.
  */
 static int lease_one_locked(struct mqshm_client *c, struct mqshm_pool *pool,
 			    unsigned int *page)
@@ -35,9 +34,6 @@ static int lease_one_locked(struct mqshm_client *c, struct mqshm_pool *pool,
 	u32 i, buffer;
 	u16 *hold;
 
-	lockdep_assert_held(&pool->lock);
-	if (pool->n_free <= pool->n_promised - c->waiters[pool->index].promised)
-		return -EAGAIN;
 	i = mqshm_pool_lowest_locked(pool);
 	buffer = pool->first + i;
 	hold = mqshm_client_hold(c, buffer);
@@ -45,8 +41,6 @@ static int lease_one_locked(struct mqshm_client *c, struct mqshm_pool *pool,
 		*page = buffer * sizeof(u16) >> PAGE_SHIFT;
 		return -ENOMEM;
 	}
-	WRITE_ONCE(pool->n_free, pool->n_free - 1);
-	promise_end_locked(c, pool);					/* [B4] */
 	__clear_bit(i, pool->in_depot);					/* [L1] */
 
 	/* rests at 1, unless a client wrote to a word that it had no reference to */
@@ -59,22 +53,33 @@ static int lease_one_locked(struct mqshm_client *c, struct mqshm_pool *pool,
 	return buffer;
 }
 
-/* Takes what there is, up to args->count; see lease_one_locked(). */
+/*
+ * Takes what there is, up to args->count; -EAGAIN if there is none that is not promised to
+ * somebody else, or see lease_one_locked().
+ */
 static int lease_some_locked(struct mqshm_client *c, struct mqshm_pool *pool,
 			     struct mqshm_lease_args *args, unsigned int *page)
 {
 	/* nobody has more than an eighth in reserve */
 	u32 most = min3(args->count, max(1U, pool->count / 8), (u32)MQSHM_LEASE_MAX);
-	int ret = 0;
+	u32 promised = pool->n_promised - c->waiters[pool->index].promised;
+	int ret = -EAGAIN;
 
+	lockdep_assert_held(&pool->lock);
+	most = min(most, pool->n_free - min(pool->n_free, promised));
 	while (args->out_count < most) {
 		ret = lease_one_locked(c, pool, page);
 		if (ret < 0)
 			break;
 		args->buffers[args->out_count++] = ret;
-		c->reserve++;
 	}
-	return args->out_count ? 0 : ret;
+	if (!args->out_count)
+		return ret;
+	/* once, not for each: who waits for the lock takes its cache line away every time */
+	WRITE_ONCE(pool->n_free, pool->n_free - args->out_count);
+	promise_end_locked(c, pool);					/* [B4] */
+	c->reserve += args->out_count;
+	return 0;
 }
 
 static void waiter_add_locked(struct mqshm_client *c, struct mqshm_pool *pool)

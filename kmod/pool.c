@@ -35,31 +35,6 @@ void mqshm_pool_free(struct mqshm_pool *pool)
 	kfree(pool);
 }
 
-/* The pool that @buffer lies in, or NULL: @buffer may be anything. */
-struct mqshm_pool *mqshm_pool_of(struct mqshm_runtime *rt, u32 buffer)
-{
-	struct mqshm_pool *pool;
-	unsigned int i;
-
-	for (i = 0; i < MQSHM_POOLS_MAX; i++) {
-		/* pairs with the publication in pool_publish() */
-		pool = smp_load_acquire(&rt->pools[i]);
-		if (!pool)
-			break;
-		if (buffer - pool->first < pool->count)
-			return pool;
-	}
-	return NULL;
-}
-
-/* The W word of @buffer, which is one of @pool's. */
-atomic64_t *mqshm_pool_w(const struct mqshm_pool *pool, u32 buffer)
-{
-	u32 i = array_index_nospec(buffer - pool->first, pool->count);
-
-	return mqshm_region_at(pool->w, i * sizeof(u64));
-}
-
 /* Promises what is free to those who wait, and has them woken. */
 void mqshm_pool_promise_locked(struct mqshm_pool *pool, struct mqshm_wakes *wakes)
 {
@@ -81,11 +56,12 @@ void mqshm_pool_promise_locked(struct mqshm_pool *pool, struct mqshm_wakes *wake
 void mqshm_batch_put(struct mqshm_batch *batch)
 {
 	struct mqshm_pool *pool = batch->pool;
-	u32 i, k;
+	u32 i, k, lowest, back = 0;
 
 	if (!batch->n)
 		return;
 	spin_lock(&pool->lock);
+	lowest = pool->lowest;
 	for (k = 0; k < batch->n; k++) {
 		i = array_index_nospec(batch->buffers[k] - pool->first, pool->count);
 		if (test_bit(i, pool->quarantined))
@@ -94,9 +70,12 @@ void mqshm_batch_put(struct mqshm_batch *batch)
 			mqshm_runtime_taint(pool->rt);
 			continue;
 		}
-		pool->lowest = min_t(u32, pool->lowest, i / BITS_PER_LONG);
-		WRITE_ONCE(pool->n_free, pool->n_free + 1);
+		lowest = min_t(u32, lowest, i / BITS_PER_LONG);
+		back++;
 	}
+	/* once, not for each: who waits for the lock takes its cache line away every time */
+	pool->lowest = lowest;
+	WRITE_ONCE(pool->n_free, pool->n_free + back);
 	mqshm_pool_promise_locked(pool, batch->wakes);
 	spin_unlock(&pool->lock);
 	batch->n = 0;

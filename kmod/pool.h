@@ -5,10 +5,12 @@
 #include <linux/atomic.h>
 #include <linux/bitops.h>
 #include <linux/list.h>
+#include <linux/nospec.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 
 #include "region.h"
+#include "runtime.h"
 #include "wake.h"
 
 struct mqshm_client;
@@ -100,12 +102,35 @@ void mqshm_batch_put(struct mqshm_batch *batch);
 
 int mqshm_pool_create(struct mqshm_runtime *rt, struct mqshm_pool_create_args *args);
 void mqshm_pool_free(struct mqshm_pool *pool);
-struct mqshm_pool *mqshm_pool_of(struct mqshm_runtime *rt, u32 buffer);
-atomic64_t *mqshm_pool_w(const struct mqshm_pool *pool, u32 buffer);
 bool mqshm_pool_sub(struct mqshm_pool *pool, u32 buffer, u32 n,
 		    struct mqshm_batch *batch);
 void mqshm_pool_promise_locked(struct mqshm_pool *pool, struct mqshm_wakes *wakes);
 void mqshm_pool_reset(struct mqshm_pool *pool);
+
+/* The pool that @buffer lies in, or NULL: @buffer may be anything. */
+static inline struct mqshm_pool *mqshm_pool_of(struct mqshm_runtime *rt, u32 buffer)
+{
+	struct mqshm_pool *pool;
+	unsigned int i;
+
+	for (i = 0; i < MQSHM_POOLS_MAX; i++) {
+		/* pairs with the publication in pool_publish() */
+		pool = smp_load_acquire(&rt->pools[i]);
+		if (!pool)
+			break;
+		if (buffer - pool->first < pool->count)
+			return pool;
+	}
+	return NULL;
+}
+
+/* The W word of @buffer, which is one of @pool's. */
+static inline atomic64_t *mqshm_pool_w(const struct mqshm_pool *pool, u32 buffer)
+{
+	u32 i = array_index_nospec(buffer - pool->first, pool->count);
+
+	return mqshm_region_at(pool->w, i * sizeof(u64));
+}
 
 /*
  * The lowest of the free buffers, of which there is one, relative to the first: what was
