@@ -110,7 +110,7 @@ static int region_of(const struct direct *d, const char *data, size_t length)
  * The part of its pool that has a buffer is registered when the first buffer of that comes.
  * A user may have less memory locked than pools have: then it is done without.
  */
-static int region_add(struct direct *d, struct mqshm_client *c, const struct mqshm_buffer *buf)
+static void region_add(struct direct *d, struct mqshm_client *c, const struct mqshm_buffer *buf)
 {
 	struct iovec region;
 	size_t bytes, part;
@@ -118,16 +118,29 @@ static int region_add(struct direct *d, struct mqshm_client *c, const struct mqs
 
 	if (!d->fixed || d->n_regions == DIRECT_REGIONS ||
 	    mqshm_buffer_region(c, buf, &start, &bytes))
-		return -1;
+		return;
 	part = ((char *)mqshm_buffer_data(c, buf) - (char *)start) / REGION_STEP * REGION_STEP;
 	region.iov_base = (char *)start + part;
 	region.iov_len = bytes - part < REGION_MAX ? bytes - part : REGION_MAX;
-	if (io_uring_register_buffers_update_tag(&d->ring, d->n_regions, &region, NULL, 1) != 1) {
+	if (io_uring_register_buffers_update_tag(&d->ring, d->n_regions, &region, NULL, 1) == 1)
+		d->regions[d->n_regions++] = region;
+	else
 		d->fixed = false;
-		return -1;
+}
+
+/* The same for @length bytes from @buf on, registered now if need be. */
+static int region_get(struct direct *d, struct mqshm_client *c, const struct mqshm_buffer *buf,
+		      size_t length)
+{
+	const char *data = mqshm_buffer_data(c, buf);
+	int region = region_of(d, data, length);
+
+	/* what goes beyond the region that it begins in is in none */
+	if (region < 0 && region_of(d, data, 1) < 0) {
+		region_add(d, c, buf);
+		region = region_of(d, data, length);
 	}
-	d->regions[d->n_regions] = region;
-	return (int)d->n_regions++;
+	return region;
 }
 
 static void request_begin(struct direct *d, struct io_uring_sqe *sqe,
@@ -144,11 +157,9 @@ void direct_read(struct direct *d, struct mqshm_instance *in, const struct mqshm
 {
 	struct mqshm_client *c = mqshm_instance_client(in);
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&d->ring);
+	int region = region_get(d, c, buf, length);
 	void *data = mqshm_buffer_data(c, buf);
-	int region = region_of(d, data, length);
 
-	if (region < 0)
-		region = region_add(d, c, buf);
 	if (region >= 0)
 		io_uring_prep_read_fixed(sqe, FILE_DATA, data, length, at, region);
 	else
@@ -156,12 +167,19 @@ void direct_read(struct direct *d, struct mqshm_instance *in, const struct mqshm
 	request_begin(d, sqe, request);
 }
 
-void direct_write(struct direct *d, const struct iovec *iov, unsigned int n, uint64_t at,
+void direct_write(struct direct *d, struct mqshm_instance *in, const struct mqshm_buffer *buf,
+		  const struct iovec *iov, unsigned int n, uint64_t at,
 		  struct direct_request *request)
 {
+	struct mqshm_client *c = mqshm_instance_client(in);
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&d->ring);
+	int region = n == 1 ? region_get(d, c, buf, iov->iov_len) : -1;
 
-	io_uring_prep_writev(sqe, FILE_DATA, iov, n, at);
+	if (region >= 0)
+		io_uring_prep_write_fixed(sqe, FILE_DATA, iov->iov_base, iov->iov_len, at,
+					  region);
+	else
+		io_uring_prep_writev(sqe, FILE_DATA, iov, n, at);
 	request_begin(d, sqe, request);
 }
 

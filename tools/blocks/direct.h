@@ -69,11 +69,13 @@ bool direct_fits(const struct direct *d, const void *data, size_t length, uint64
 /*
  * These begin a request, with direct_submit() behind one or several. There must be fewer
  * than direct_begin() was told in flight; @buf, @iov and what they name stay until it is done.
- * A write of several pieces cannot be from fixed buffers.
+ * A write of several pieces is not from fixed buffers, which takes Linux 6.15; @buf is the
+ * buffer that the first piece begins with.
  */
 void direct_read(struct direct *d, struct mqshm_instance *in, const struct mqshm_buffer *buf,
 		 size_t length, uint64_t at, struct direct_request *request);
-void direct_write(struct direct *d, const struct iovec *iov, unsigned int n, uint64_t at,
+void direct_write(struct direct *d, struct mqshm_instance *in, const struct mqshm_buffer *buf,
+		  const struct iovec *iov, unsigned int n, uint64_t at,
 		  struct direct_request *request);
 /* -errno: some have not begun, and never will. */
 int direct_submit(struct direct *d);

@@ -15,14 +15,16 @@
 /**
  * struct batch - messages that are one write
  * @buffers: array[@n] of them
- * @iov: array[@n]: where they are
  * @n: how many
+ * @iov: array[@pieces]: where they are; those that lie behind each other are one
+ * @pieces: how many
  * @bytes: of all
  */
 struct batch {
 	struct mqshm_buffer buffers[BATCH_MESSAGES];
-	struct iovec iov[BATCH_MESSAGES];
 	unsigned int n;
+	struct iovec iov[BATCH_MESSAGES];
+	unsigned int pieces;
 	size_t bytes;
 };
 

@@ -29,16 +29,31 @@ static void batch_release(struct mqshm_instance *in, struct batch *b)
 {
 	while (b->n)
 		mqshm_buffer_release(mqshm_instance_client(in), &b->buffers[--b->n]);
+	b->pieces = 0;
 	b->bytes = 0;
 }
 
+static void batch_add(struct batch *b, const struct mqshm_buffer *buf, void *data)
+{
+	struct iovec *last = &b->iov[b->pieces];
+
+	b->buffers[b->n++] = *buf;
+	b->bytes += buf->length;
+	if (b->pieces && (char *)last[-1].iov_base + last[-1].iov_len == (char *)data) {
+		last[-1].iov_len += buf->length;
+	} else {
+		*last = (struct iovec){ .iov_base = data, .iov_len = buf->length };
+		b->pieces++;
+	}
+}
+
 /* Begins to write what was gathered. */
-static int batch_launch(struct file_sink *s)
+static int batch_launch(struct mqshm_instance *in, struct file_sink *s)
 {
 	struct batch *b = batch_gathered(s);
 
 	s->gathered = (s->gathered + 1) % BATCHES;
-	direct_write(&s->direct, b->iov, b->n, s->at, &s->request);
+	direct_write(&s->direct, in, b->buffers, b->iov, b->pieces, s->at, &s->request);
 	return direct_submit(&s->direct);
 }
 
@@ -68,9 +83,7 @@ static int batch_gather(struct mqshm_instance *in, struct file_sink *s, struct m
 			*odd = buf;
 			return -ENOTSUP;
 		}
-		b->buffers[b->n] = buf;
-		b->iov[b->n++] = (struct iovec){ .iov_base = p, .iov_len = buf.length };
-		b->bytes += buf.length;
+		batch_add(b, &buf, p);
 	}
 	return 0;
 }
@@ -95,7 +108,7 @@ static int batch_write(struct mqshm_instance *in, struct file_sink *s, struct ba
 	size_t left = b->bytes;
 	int error = 0;
 
-	for (unsigned int i = 0; i < b->n && !error; i++) {
+	for (unsigned int i = 0; i < b->pieces && !error; i++) {
 		const struct iovec *v = &b->iov[i];
 		size_t done = skip < v->iov_len ? skip : v->iov_len;
 
@@ -148,7 +161,7 @@ static int direct_step(struct mqshm_instance *in, struct file_sink *s, struct mq
 	if (!batch_written(s)->n) {
 		if (!batch_gathered(s)->n)
 			return -EAGAIN;
-		r = batch_launch(s);
+		r = batch_launch(in, s);
 		if (r)
 			return r;
 	}
