@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "act.h"
 #include "victim.h"
@@ -27,7 +28,8 @@ enum way { KILL, KILL_BOTH, EXIT, EXEC, CLOSE, DETACH, FORCE };
  * @way: how it dies
  * @pool: which it uses
  * @delay_us: when something of its own ends it
- * @done: how often its first thread and its second did it, in shared memory
+ * @others: threads beside the first that do it too
+ * @done: how often its first thread and each other one did it, in shared memory
  */
 struct plan {
 	int (*step)(struct actor *a);
@@ -35,6 +37,7 @@ struct plan {
 	enum way way;
 	__u32 pool;
 	unsigned int delay_us;
+	unsigned int others;
 	volatile unsigned long *done;
 };
 
@@ -68,8 +71,9 @@ static void *other_thread(void *arg)
 		repeat(plan->by_hand ? act_query : act_lease, &plan->done[1]);
 		return NULL;
 	}
-	while (!plan->done[0])
-		sched_yield();
+	for (unsigned int i = 0; i <= plan->others; i++)
+		while (!plan->done[i])
+			sched_yield();
 	sleep_us(plan->delay_us);
 	actor.struck = true;
 	switch (plan->way) {
@@ -91,6 +95,15 @@ static void *other_thread(void *arg)
 	return NULL;
 }
 
+static void *like_the_first(void *arg)
+{
+	static atomic_uint n;
+	const struct plan *plan = arg;
+
+	repeat(plan->step, &plan->done[++n]);
+	return NULL;
+}
+
 static void live(void *arg)
 {
 	struct plan *plan = arg;
@@ -99,6 +112,8 @@ static void live(void *arg)
 	signal(SIGBUS, on_sigbus);
 	actor.struck = plan->way == FORCE;
 	actor_begin(&actor, plan->pool);
+	for (unsigned int i = 0; i < plan->others; i++)
+		must(pthread_create(&thread, NULL, like_the_first, plan) == 0);
 	if (plan->way != KILL && plan->way != FORCE)
 		must(pthread_create(&thread, NULL, other_thread, plan) == 0);
 	repeat(plan->step, &plan->done[0]);
@@ -188,7 +203,8 @@ static void die(struct __test_metadata *_metadata, int fd, struct plan *plan)
 	struct tally t;
 	pid_t pid;
 
-	plan->done[0] = plan->done[1] = 0;
+	for (unsigned int i = 0; i <= plan->others + 1; i++)
+		plan->done[i] = 0;
 	pid = spawn(live, plan);
 	ASSERT_TRUE(await_inside(plan)) TH_LOG("it does not do what it should");
 	if (killed || plan->way == FORCE)
@@ -212,24 +228,29 @@ static void die(struct __test_metadata *_metadata, int fd, struct plan *plan)
 	ASSERT_EQ(0U, t.state & MQSHM_STATE_TAINTED);
 }
 
+static void die_times(struct __test_metadata *_metadata, unsigned int n, __u64 *seed,
+		      struct plan *plan)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		int fd = begin();
+
+		ASSERT_LE(0, fd) TH_LOG("%s: is the module loaded?", DEVICE);
+		plan->pool = i & 1;
+		plan->delay_us = random_next(seed) % 1000;
+		die(_metadata, fd, plan);
+		close(fd);
+	}
+}
+
 static void die_often(struct __test_metadata *_metadata, FIXTURE_DATA(inside) *self,
 		      const FIXTURE_VARIANT(inside) *variant, enum way way)
 {
-	unsigned int n = rounds(2, 30) ?: 1;
 	struct plan plan = {
 		.step = variant->step, .by_hand = variant->by_hand, .way = way,
 		.done = self->done,
 	};
 
-	for (unsigned int i = 0; i < n; i++) {
-		int fd = begin();
-
-		ASSERT_LE(0, fd) TH_LOG("%s: is the module loaded?", DEVICE);
-		plan.pool = i & 1;
-		plan.delay_us = random_next(&self->seed) % 1000;
-		die(_metadata, fd, &plan);
-		close(fd);
-	}
+	die_times(_metadata, rounds(2, 30) ?: 1, &self->seed, &plan);
 }
 
 TEST_F(inside, kill)
@@ -262,6 +283,18 @@ TEST_F(inside, detach_by_another_thread)
 	if (user_mode_linux())
 		SKIP(return, "User Mode Linux walks a memory without its lock when pages are taken away");
 	die_often(_metadata, self, variant, DETACH);
+}
+
+TEST(detach_while_others_wait_for_the_lock)
+{
+	struct plan plan = {
+		.step = act_lease, .way = DETACH, .others = 3, .done = shared_memory(4096),
+	};
+	__u64 seed = random_seed();
+
+	if (user_mode_linux())
+		SKIP(return, "User Mode Linux walks a memory without its lock when pages are taken away");
+	die_times(_metadata, rounds(20, 300) ?: 1, &seed, &plan);
 }
 
 TEST_F(inside, runtime_removed_by_force)
