@@ -357,6 +357,19 @@ TEST_F(argument, batches_beyond_the_array)
 	TRY_FIELD(client_fd, WAIT, wait, fill_wait, -EINVAL, a.fds_count = MQSHM_WAIT_FDS_MAX + 1);
 }
 
+/* Nor if the caller's struct is longer than the kernel's, so that there is something behind it. */
+TEST_F(argument, batch_in_a_longer_struct)
+{
+	struct {
+		struct mqshm_kick_args kick;
+		__u32 more[4];
+	} a = { .kick = { .size = sizeof(a), .count = MQSHM_BATCH_MAX } };
+
+	EXPECT_EQ(0, command(self->s.fds[CLIENT], MQSHM_IOC_KICK, &a));
+	a.kick.count++;
+	EXPECT_EQ(-EINVAL, command(self->s.fds[CLIENT], MQSHM_IOC_KICK, &a));
+}
+
 TEST_F(argument, objects_that_are_not_there)
 {
 	TRY_FIELD(manage_fd, DISCONNECT, id, fill_connection, -ENOENT, a.id = POISON64);
