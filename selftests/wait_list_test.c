@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include "graph.h"
@@ -372,6 +373,30 @@ TEST_F(wait_list, for_itself)
 	ASSERT_EQ(0, push_message(&self->source));
 	EXPECT_EQ(0, wait_for_fds(last, self->client, &self_fd, 1, 50, &w));
 	EXPECT_EQ(MQSHM_WAIT_FD | MQSHM_WAIT_READY, w.out_events);
+}
+
+/* Three messages, each when who waits is asleep: one that is not yet sees more at once. */
+static void *push_three(void *arg)
+{
+	for (unsigned int i = 0; i < 3; i++) {
+		sleep_us(20000);
+		must(push_message(arg) == 0);
+	}
+	return NULL;
+}
+
+/* Two that are known of wake it for nothing: it asks again, and sleeps. */
+TEST_F(wait_list, woken_for_less)
+{
+	struct mqshm_wait_port *last = &self->list[PORTS - 1];
+	struct mqshm_wait_args w;
+	pthread_t thread;
+
+	last->known = 2;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, push_three, &self->source));
+	EXPECT_EQ(0, wait_for_fds(last, self->client, NULL, 0, 10000, &w));
+	EXPECT_EQ(MQSHM_WAIT_READY, w.out_events);
+	pthread_join(thread, NULL);
 }
 
 static int pipe_ends[2];
