@@ -20,7 +20,7 @@ mqtool init --name t --pool 64K:16 > /dev/null
 
 # shellcheck disable=SC2317 # for until_true
 alone() { [ "$(numbers '[(.clients | length), (.pools | map(.buffers - .free) | add)]')" = '[0,0]' ]; }
-# device NAME TABLE: /dev/mapper/NAME
+# device NAME TABLE: /dev/mapper/NAME, to be read
 device() { echo "$2" | dmsetup -r create "$1" || wrong "there is no device $1"; }
 log() { cat "$XDG_RUNTIME_DIR/mqshm/t-$1.log"; }
 said() { log "$1" | grep -qF "$2" || wrong "$1 does not say \"$2\": $(log "$1")"; }
@@ -161,6 +161,28 @@ test_broken() {
 	dmsetup remove broken
 }
 
+test_disk() {
+	test_case 'onto a disk itself, of which the rest stays as it is, and onto one that is full'
+	cp /dev/vdb /memory/before
+	begin src FileSource filename=/disk/in65537
+	begin snk FileSink filename=/dev/vdb
+	until_true open_direct "$pid"
+	join src snk
+	until_true alone
+	dd if=/disk/in65537 of=/memory/before conv=notrunc 2> /dev/null
+	equal /memory/before /dev/vdb
+	echo "0 2048 linear /dev/vdb 0" | dmsetup create little || wrong 'there is no small disk'
+	begin src FileSource filename=/disk/in5000001
+	begin full FileSink filename=/dev/mapper/little
+	join src full
+	until_true grep -q lost $XDG_RUNTIME_DIR/mqshm/t-full.log
+	said full 'No space left on device; the first 1048576 bytes are written'
+	mqtool stop --block src > /dev/null 2>&1
+	until_true alone
+	head -c 1048576 /dev/vdb | cmp - /disk/in1048576 || wrong 'the disk has no beginning of the stream'
+	dmsetup remove little
+}
+
 # stalled FILE: a source whose sink has nobody to read its pipe
 mkfifo /tmp/stalled
 stalled() {
@@ -251,7 +273,7 @@ test_bench() {
 	want 2 'in which folder?' -- mqshm-bench-file
 }
 
-[ $# -gt 0 ] || set -- test_copies test_direct test_locked test_no_uring test_full test_broken test_shorter test_longer \
+[ $# -gt 0 ] || set -- test_copies test_direct test_locked test_no_uring test_full test_broken test_disk test_shorter test_longer \
 	test_source_killed test_sink_killed test_bench
 for part; do $part; done
 finish

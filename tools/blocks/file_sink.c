@@ -65,6 +65,7 @@ static int sink_open(struct mqshm_instance *in, struct file_sink *s)
 	if (s->fd < 0 || fstat(s->fd, &status))
 		return sink_fail(in, -errno);
 	s->is_file = S_ISREG(status.st_mode);
+	s->is_disk = S_ISBLK(status.st_mode);
 	return 0;
 }
 
@@ -86,9 +87,9 @@ static int sink_start(struct mqshm_instance *in)
 	int error = mqshm_instance_bool(in, "direct", &wanted);
 
 	s->started = true;
-	if (error || !s->is_file || s->is_stdout || s->append)
+	if (error || !(s->is_file || s->is_disk) || s->is_stdout || s->append)
 		return error;
-	if (ftruncate(s->fd, 0))
+	if (s->is_file && ftruncate(s->fd, 0))
 		return sink_fail(in, -errno);
 	if (wanted)
 		direct_begin(&s->direct, in, s->fd, 1);

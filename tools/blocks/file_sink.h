@@ -33,6 +33,7 @@ struct batch {
  * @fd: file, or a duplicate of stdout
  * @unread: a pipe that nobody had opened for reading when the block was made
  * @is_file: a regular file: writing it does not wait for anybody
+ * @is_disk: a block device, which cannot be cut off
  * @is_stdout: its O_NONBLOCK is shared with others, so it is not set
  * @made: the file was not there before
  * @started: from here on the file is the block's
@@ -48,6 +49,7 @@ struct file_sink {
 	int fd;
 	bool unread;
 	bool is_file;
+	bool is_disk;
 	bool is_stdout;
 	bool made;
 	bool started;

@@ -136,7 +136,7 @@ static int direct_leave(struct mqshm_instance *in, struct file_sink *s, size_t b
 	if (first->n && s->request.done && s->request.result > 0)
 		done = s->request.result;
 	s->at += done;
-	if (lseek(s->fd, s->at, SEEK_SET) < 0 || ftruncate(s->fd, s->at))
+	if (lseek(s->fd, s->at, SEEK_SET) < 0 || (s->is_file && ftruncate(s->fd, s->at)))
 		error = file_sink_lose(in, s, -errno, first->bytes - done + second->bytes +
 				       behind);
 	if (!error)
