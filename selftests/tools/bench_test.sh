@@ -67,5 +67,9 @@ if python3 -c 'import jsonschema' 2> /dev/null; then
 	want 0 -- bench --noisy --rounds 1 --case settle --json "$tmp/few/bench-2.json"
 	want 0 -- bench --noisy --rounds 1 --ms 0.2 --case latency --peer 'r*' --json "$tmp/few/bench-3.json"
 	want 0 -- "$here/json_check" "$top/tools/mqtool/schema" "$tmp/few" bench
+	test_case "and so are the figures of copying a file"
+	make --no-print-directory -s -j"$(nproc)" -f tools/bench/file/native.mk
+	want 0 -- build/host/plain/mqshm-bench-file --mbytes 5 --rounds 1 --json "$tmp/few/file-1.json" "$tmp"
+	want 0 -- "$here/json_check" "$top/tools/bench/file" "$tmp/few" file
 fi
 finish
