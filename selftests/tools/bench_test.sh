@@ -20,6 +20,7 @@ test_case "what is wrong is said"
 want 2 "--rounds takes a number" -- bench --rounds 0
 want 2 "--ms takes a number" -- bench --ms 0
 want 2 "--case fan-out" -- bench fan-out
+want 2 "no case is called fan-in: 4 KB*; --list shows them" -- bench --case 'fan-in: 4 KB*'
 
 test_case "as a command of mqtool"
 make --no-print-directory -s all

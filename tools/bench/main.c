@@ -39,14 +39,16 @@ static bool wanted(const char *pattern, const char *name)
 	return !pattern || !fnmatch(pattern, name, FNM_CASEFOLD | FNM_EXTMATCH);
 }
 
-/* By its name, or by that and what is special about it, as in the head of its table. */
+/* By its name; with a colon, by that and what is special about it, as in the head of its table. */
 static bool case_wanted(const struct options *o, const struct bench_case *c)
 {
 	char text[128], title[192];
 
+	if (!o->cases || !strchr(o->cases, ':'))
+		return wanted(o->cases, c->name);
 	case_describe(c, text, sizeof(text));
 	snprintf(title, sizeof(title), "%s: %s", c->name, text);
-	return wanted(o->cases, c->name) || wanted(o->cases, title);
+	return wanted(o->cases, title);
 }
 
 static bool any_wanted(const struct options *o, const struct bench_case *cases, size_t n)
