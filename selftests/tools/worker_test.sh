@@ -151,6 +151,13 @@ want 1 'mqtool: --node: 5: there is no NUMA node with processors of that number;
 	mqtool worker --node 5 --block Router
 same '[0,0]' "$(numbers '[(.blocks | length), (.clients | length)]')" 'blocks and clients'
 
+test_case 'what belongs to a block comes behind it'
+want 2 'mqtool worker: --pin 1: of which block? --block TYPE comes first' -- mqtool worker --pin 1 --block Router
+want 2 'mqtool worker: --name a: of which block?' -- mqtool worker --name a --block Router
+want 2 'mqtool worker: --param a=b: of which block?' -- mqtool worker --param a=b --block Router
+want 2 'mqtool worker: --pin 2: there are 2 (--threads), and the first is 0' -- \
+	mqtool worker --block Router --pin 2 --threads 2
+
 test_case 'a place that is none'
 for list in '' ',' '1,' 1- -1 1-0 0x1 '0 1' '0,,1' a; do
 	want 2 "--cpus $list: it is a list of processors" -- mqtool worker --cpus "$list" --block Router

@@ -80,7 +80,8 @@ static void parse_of_block(int key, char *arg, struct argp_state *state)
 	uint64_t number;
 
 	if (!o->n_blocks) {
-		argp_error(state, "%s: of which block? --block TYPE comes first", arg);
+		argp_error(state, "--%s %s: of which block? --block TYPE comes first",
+			   key == 'n' ? "name" : key == 'p' ? "param" : "pin", arg);
 		return;
 	}
 	b = &o->blocks[o->n_blocks - 1];
@@ -340,7 +341,7 @@ int command_worker(int argc, char **argv)
 		"[--block TYPE ...]",
 		"Runs many blocks in this process, until all have ended."
 		"\vEach thread is a client of the runtime and runs its blocks in turn; one that "
-		"waits does not hold up the others, unless it waits for a pipe. A block stays on "
+		"waits, for messages or for a pipe, does not hold up the others. A block stays on "
 		"its thread. mqtool stop ends a block; SIGTERM and SIGINT end all.",
 		NULL, NULL, NULL
 	};
