@@ -144,17 +144,85 @@ test_run_refused() {
 	edited "a pool that cannot be" 's/64K, count/17M, count/' "mqtool: wrong.yaml:3: pool large: a buffer has 64 bytes to 16M"
 	edited "a policy that is none" 's/FileSink, params: {filename: out}/&, restart: often/;s/}, restart: often}/, restart: often}/;s/out, restart/out}, restart/' \
 		"mqtool: wrong.yaml:9: restart often: it is no, on-failure or always"
-	edited "a connection with a policy that is none" 's/to: snk2}/to: snk2, policy: drop}/' \
-		"mqtool: wrong.yaml:16: policy drop: there is no such policy; there are block, drop-newest and drop-oldest"
-	edited "a connection that keeps for no time" 's/to: snk2}/to: snk2, keep: soon}/' \
-		"mqtool: wrong.yaml:16: keep soon: it is a number of seconds, 0.001 or more, or forever"
-	edited "a connection that keeps for a block that is not to come back" 's/to: snk2}/to: snk2, keep: 60, persistent: false}/' \
-		"mqtool: wrong.yaml:16: connection src:out: keep keeps messages for a block that comes back, which persistent: false excludes"
 	edited "an unknown port, before anything runs" 's/src:out/src:left/' \
 		"mqtool: wrong.yaml:16: port src:left: the block has no such output; outputs of src: out"
 	edited "a file that is not there, before anything runs" 's/filename: in,/filename: nofile,/' \
 		"cannot read nofile" "mqtool: wrong.yaml:7: block src: it does not start, for the reason above"
 	[ ! -e out ] || wrong "there is an output"
+}
+
+test_run_values() {
+	cat > full.yaml << 'END'
+runtime: full
+pools:
+  4K: 64
+  large: {size: 64K, count: 4, huge: false}
+processes:
+  many: {threads: 2}
+  other: {node: 0}
+blocks:
+  src: {type: FileSource, params: {filename: in}, process: many}
+  amp: {type: Amplifier, params: {gain: 1.0}, restart: always}
+  nul: {type: NullSink}
+connections:
+  - src -> amp
+  - {from: amp, to: nul, policy: drop-oldest, tap: true, persistent: true}
+END
+	test_case "a value that is none is told with its line, and how it is written"
+	want 0 -- mqtool run --dry-run full.yaml
+	while IFS='#' read -r edit word; do
+		sed "$edit" full.yaml > wrong.yaml
+		want 1 "mqtool: wrong.yaml:$word" -- mqtool run --dry-run wrong.yaml
+	done << 'END'
+s/runtime: full/runtime: [a]/#1: runtime: a word is missing here
+s/^  4K: 64/  4K: none/#3: pool 4K: 
+s/^  4K: 64/  4K: {size: 4K}/#3: pool 4K: its count is missing
+s/^  4K: 64/  large: 64/#4: YAML: duplicate key
+s/huge: false/huge: no/#4: huge no: it is true or false
+s/huge: false/node: x/#4: node x: 
+s/huge: false/nod: 0/#4: key nod: there is no such key here; did you mean node?
+s/^  large.*/  - large/#4: YAML: 
+/^  4K/d;s/^  large.*/  - large/#3: pools: it is NAME: COUNT, or NAME: {size: BYTES, count: N}
+s/threads: 2/threads: 0/#6: threads 0: it is a number from 1 to 64
+s/threads: 2/threads: 65/#6: threads 65: it is a number from 1 to 64
+s/node: 0/node: x/#7: node x: it is the number of a NUMA node
+s/node: 0/node: 7/#7: node of process other: 
+s/node: 0/node: 0, cpus: 0/#7: cpus of process other: 
+s/node: 0/restart: on-failure:x/#7: restart on-failure:x: it is no, on-failure or always
+s/{node: 0}/two/#7: process other: it is {threads: N, restart: WHEN}
+s/^  other/  ""/#7: process : a name has 1 to 63 bytes
+s/^  other/  nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn/#7: process nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn: a name has 1 to 63 bytes
+s/type: NullSink/restart: no/#11: block nul: its type is missing
+s/{type: NullSink}/NullSink/#11: block nul: it is {type: TYPE, params: {KEY: VALUE}}
+s/type: NullSink/type: [NullSink]/#11: type of block nul: a word is missing here
+s/^  nul:/  "n:l":/#11: block n:l: a name has 1 to 63 bytes, without :
+s/^  nul:/  src:/#11: YAML: duplicate key
+s/type: NullSink/type: /#11: type of block nul: a word is missing here
+s/{gain: 1.0}/1.0/#10: params: it is KEY: VALUE for each parameter
+s/gain: 1.0/gain: {}/#10: parameter gain: a word is missing here
+s/process: many/process: many, restart: no/#9: block src: restart belongs to its process
+s/src -> amp/src amp/#13: connection: it is BLOCK:PORT -> BLOCK:PORT, with PORT left out
+s/src -> amp/src ->/#13: connection: it is BLOCK:PORT -> BLOCK:PORT, with PORT left out
+s/src -> amp/src -> -> amp/#13: connection: it is BLOCK:PORT -> BLOCK:PORT, with PORT left out
+s/src -> amp/amp -> nul/#14: connection amp: it is connected to nul already
+s/from: amp, //#14: connection: it needs from and to
+s/to: nul, //#14: connection: it needs from and to
+s/tap: true/tap: maybe/#14: tap maybe: it is true or false
+s/persistent: true/persistent: yes/#14: persistent yes: it is true or false
+s/drop-oldest, tap/block, tap/#14: connection amp: a tap drops: policy drop-newest or drop-oldest
+s/policy: drop-oldest, tap: true/tap: true, policy: block/#14: connection amp: a tap drops: policy drop-newest or drop-oldest
+s/drop-oldest/drop/#14: policy drop: there is no such policy; there are block, drop-newest and drop-oldest
+s/persistent: true/persistent: false, keep: 60/#14: connection amp: keep keeps messages for a block that comes back, which persistent: false excludes
+s/src -> amp/nul -> amp/#13: block nul: a NullSink is a sink
+s/src -> amp/amp -> src/#13: block src: a FileSource is a source
+/^blocks/,$d# graph: there are no blocks in it
+s/persistent: true/keep: 0/#14: keep 0: it is a number of seconds, 0.001 or more, or forever
+s/^  - src.*//;s/^  - {from.*/  src: amp/#14: connections: it is a list: - BLOCK:PORT -> BLOCK:PORT
+/^  [sna].*type/d;s/^blocks:/blocks: none/#8: blocks: it is NAME: {type: TYPE, params: {KEY: VALUE}}
+END
+	test_case "a tap drops the oldest if nothing else is said"
+	sed 's/policy: drop-oldest, //' full.yaml > wrong.yaml
+	want 0 "amp nul drop-oldest" -- sh -c 'mqtool run --dry-run wrong.yaml | tr -s " "'
 }
 
 test_end() {
@@ -528,6 +596,8 @@ test_launch() {
 	refused "a ! without a block before it" "mqtool: launch: !: a block is missing before it" -- mqtool launch '! FileSink filename=out'
 	refused "a ! without a block behind it" "mqtool: launch: !: a block is missing after it" -- mqtool launch 'FileSource filename=in !'
 	refused "a parameter before a block" "mqtool: launch: parameter a: no block stands before it" -- mqtool launch 'a=b FileSink'
+	refused "two blocks of one name" "mqtool: launch: block x: there are two of that name" -- \
+		mqtool launch 'FileSource name=x filename=in ! NullSink name=x'
 	refused "a reference to nothing" "mqtool: launch: block x: there is none of that name" -- mqtool launch 'FileSource filename=in ! x.'
 	test_case "a quote that is not closed"
 	want 2 "a quote (\") is not closed" -- mqtool launch 'FileSource filename="in'
@@ -645,7 +715,7 @@ test_doctor() {
 }
 
 dd if=/dev/urandom of=in bs=1000 count=300 2> /dev/null
-[ $# -gt 0 ] || set -- test_run test_run_refused test_worker test_launch test_end test_restart test_storm test_graph test_manager test_completion test_doctor
+[ $# -gt 0 ] || set -- test_run test_run_refused test_run_values test_worker test_launch test_end test_restart test_storm test_graph test_manager test_completion test_doctor
 for part; do $part; done
 test_case "no process is left"
 same '' "$(pidof mqtool)" processes

@@ -391,6 +391,8 @@ test_connect() {
 		sh -c 'mqtool list --runtime t --long | tr -s " "'
 	refused "connect with a policy that is none" 2 "--policy wait: there is no such policy; there are block, drop-newest and drop-oldest" -- \
 		mqtool connect --from src:out --to amp:in --policy wait
+	refused "a tap that blocks" 2 "--tap: it drops: --policy drop-newest or drop-oldest" -- \
+		mqtool connect --from src:out --to amp:in --policy block --tap
 	refused "connect that keeps for no time" 2 "--keep=soon: it is a number of seconds, 0.001 or more, or forever" -- \
 		mqtool connect --from src:out --to amp:in --keep=soon
 	does "list --json carries what the tables show"

@@ -68,7 +68,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--transient: it is that, or it is persistent and keeps");
 		/* nobody waits for one that only looks on */
 		if (o->with.tap && o->with.policy == MQSHM_POLICY_BLOCK)
-			o->with.policy = MQSHM_POLICY_DROP_OLDEST;
+			argp_error(state, "--tap: it drops: --policy drop-newest or drop-oldest");
+		if (o->with.policy == POLICY_UNSAID)
+			o->with.policy = o->with.tap ? MQSHM_POLICY_DROP_OLDEST : MQSHM_POLICY_BLOCK;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -134,7 +136,7 @@ int command_connect(int argc, char **argv)
 		"  mqtool connect --from src1:out --to view:in --policy drop-newest\n"
 		"  mqtool connect --from amp1:out --to sink1:in --keep=60", NULL, NULL, NULL
 	};
-	struct connect_options o = { 0 };
+	struct connect_options o = { .with.policy = POLICY_UNSAID };
 	struct mqshm_manager *manager;
 	char *name;
 	int status;

@@ -12,11 +12,13 @@
  * struct reader - a file that is being read
  * @spec: gets what is in it
  * @file: its name
+ * @line: of the last key, for what has no line of its own
  * @status: EXIT_FAILED once something was wrong
  */
 struct reader {
 	struct spec *spec;
 	const char *file;
+	unsigned int line;
 	int status;
 };
 
@@ -55,9 +57,11 @@ static unsigned int line_of(struct fy_node *node)
 static void wrong(struct reader *r, struct fy_node *node, const char *kind, const char *name,
 		  const char *what)
 {
+	unsigned int line = line_of(node);
+
 	if (r->status)
 		return;
-	fail_place(r->file, line_of(node));
+	fail_place(r->file, line ? line : r->line);
 	r->status = fail(kind, name, "%s", what);
 	fail_place(NULL, 0);
 }
@@ -74,11 +78,12 @@ static const char *word(struct reader *r, struct fy_node *node, const char *kind
 	return "";
 }
 
-static const char *key_of(struct fy_node_pair *pair)
+static const char *key_of(struct reader *r, struct fy_node_pair *pair)
 {
 	struct fy_node *key = fy_node_pair_key(pair);
 	const char *s = key && fy_node_is_scalar(key) ? fy_node_get_scalar0(key) : NULL;
 
+	r->line = line_of(key);
 	return s ? s : "";
 }
 
@@ -115,14 +120,15 @@ static void read_keys(struct reader *r, struct fy_node *node, const struct key *
 	void *at = NULL;
 
 	while ((pair = fy_node_mapping_iterate(node, &at))) {
+		const char *name = key_of(r, pair);
 		const struct key *key = keys;
 
-		while (key->name && strcmp(key->name, key_of(pair)))
+		while (key->name && strcmp(key->name, name))
 			key++;
 		if (key->name)
 			key->read(r, fy_node_pair_value(pair), what);
 		else
-			key_unknown(r, fy_node_pair_key(pair), key_of(pair), keys);
+			key_unknown(r, fy_node_pair_key(pair), name, keys);
 	}
 }
 
@@ -181,7 +187,7 @@ static void read_pool(struct reader *r, struct fy_node_pair *pair)
 		{ "huge", read_pool_huge }, { "node", read_pool_node }, { NULL, NULL }
 	};
 	struct fy_node *value = fy_node_pair_value(pair), *key = fy_node_pair_key(pair);
-	struct pool_words words = { .size = key_of(pair) };
+	struct pool_words words = { .size = key_of(r, pair) };
 	struct pool_request pool;
 	const char *error;
 	char *form;
@@ -189,12 +195,12 @@ static void read_pool(struct reader *r, struct fy_node_pair *pair)
 	if (value && fy_node_get_type(value) == FYNT_MAPPING)
 		read_keys(r, value, keys, &words);
 	else
-		words.count = word(r, value, "pool", key_of(pair));
-	form = text("%s=%s:%s", key_of(pair), words.size, words.count ? words.count : "");
+		words.count = word(r, value, "pool", key_of(r, pair));
+	form = text("%s=%s:%s", key_of(r, pair), words.size, words.count ? words.count : "");
 	error = words.count ? pool_parse(form, &pool) : "its count is missing";
 	pool.options = words.options;
 	if (error)
-		wrong(r, key, "pool", key_of(pair), error);
+		wrong(r, key, "pool", key_of(r, pair), error);
 	else
 		spec_add_pool(r->spec, &pool);
 	free(form);
@@ -284,11 +290,11 @@ static void read_processes(struct reader *r, struct fy_node *value, void *what)
 		return;
 	while ((pair = fy_node_mapping_iterate(value, &at))) {
 		struct fy_node *settings = fy_node_pair_value(pair);
-		struct spec_process *p = spec_add_process(r->spec, key_of(pair),
+		struct spec_process *p = spec_add_process(r->spec, key_of(r, pair),
 							  line_of(fy_node_pair_key(pair)));
 
-		if (strlen(p->name) >= MQSHM_PROCESS_NAME_LEN)
-			wrong(r, fy_node_pair_key(pair), "process", p->name, "a name has 1 to 31 bytes");
+		if (!*p->name || strlen(p->name) >= MQSHM_PROCESS_NAME_LEN)
+			wrong(r, fy_node_pair_key(pair), "process", p->name, "a name has 1 to 63 bytes");
 		/* "NAME:" alone is one without settings */
 		if (settings && fy_node_get_type(settings) == FYNT_MAPPING)
 			read_keys(r, settings, keys, p);
@@ -331,8 +337,8 @@ static void read_params(struct reader *r, struct fy_node *value, void *what)
 	if (!is_mapping(r, value, "params", "it is KEY: VALUE for each parameter"))
 		return;
 	while ((pair = fy_node_mapping_iterate(value, &at)))
-		spec_add_param(what, key_of(pair),
-			       word(r, fy_node_pair_value(pair), "parameter", key_of(pair)),
+		spec_add_param(what, key_of(r, pair),
+			       word(r, fy_node_pair_value(pair), "parameter", key_of(r, pair)),
 			       line_of(fy_node_pair_key(pair)));
 }
 
@@ -350,7 +356,7 @@ static void read_blocks(struct reader *r, struct fy_node *value, void *what)
 		return;
 	while ((pair = fy_node_mapping_iterate(value, &at))) {
 		struct fy_node *key = fy_node_pair_key(pair), *settings = fy_node_pair_value(pair);
-		struct spec_block *b = spec_add_block(r->spec, key_of(pair), line_of(key));
+		struct spec_block *b = spec_add_block(r->spec, key_of(r, pair), line_of(key));
 
 		if (settings && fy_node_get_type(settings) == FYNT_MAPPING)
 			read_keys(r, settings, keys, b);
@@ -385,21 +391,16 @@ static void read_policy(struct reader *r, struct fy_node *value, void *what)
 
 	if (*name && !policy_parse(name, &c->options.policy))
 		wrong(r, value, "policy", name, POLICY_FORM);
-	else if (c->options.tap && c->options.policy == MQSHM_POLICY_BLOCK)
-		wrong(r, value, "policy", name, "a tap drops: drop-newest or drop-oldest");
 }
 
 static void read_persistent(struct reader *r, struct fy_node *value, void *what)
 {
-	const char *yes = word(r, value, "persistent", NULL);
 	struct mqshm_connect_options *options = &((struct mqshm_connection_spec *)what)->options;
 
-	if (!strcmp(yes, "true"))
+	if (read_bool(r, value, "persistent"))
 		options->persistent = true;
 	else
 		options->transient = true;
-	if (*yes && strcmp(yes, "true") && strcmp(yes, "false"))
-		wrong(r, value, "persistent", yes, "it is true or false");
 }
 
 static void read_keep(struct reader *r, struct fy_node *value, void *what)
@@ -414,15 +415,23 @@ static void read_keep(struct reader *r, struct fy_node *value, void *what)
 
 static void read_tap(struct reader *r, struct fy_node *value, void *what)
 {
-	struct mqshm_connect_options *o = &((struct mqshm_connection_spec *)what)->options;
-	const char *yes = word(r, value, "tap", NULL);
+	((struct mqshm_connection_spec *)what)->options.tap = read_bool(r, value, "tap");
+}
 
-	o->tap = o->tap || !strcmp(yes, "true");
-	if (*yes && strcmp(yes, "true") && strcmp(yes, "false"))
-		wrong(r, value, "tap", yes, "it is true or false");
+/* What its keys say together, in whatever order they came. */
+static void settle_connection(struct reader *r, struct fy_node *node,
+			      struct mqshm_connection_spec *c)
+{
+	struct mqshm_connect_options *o = &c->options;
+
+	if (o->keep && o->transient)
+		wrong(r, node, "connection", c->from, "keep keeps messages for a block that comes "
+		      "back, which persistent: false excludes; leave one of them out");
 	/* nobody waits for one that only looks on */
 	if (o->tap && o->policy == MQSHM_POLICY_BLOCK)
-		o->policy = MQSHM_POLICY_DROP_OLDEST;
+		wrong(r, node, "connection", c->from, "a tap drops: policy drop-newest or drop-oldest");
+	if (o->policy == POLICY_UNSAID)
+		o->policy = o->tap ? MQSHM_POLICY_DROP_OLDEST : MQSHM_POLICY_BLOCK;
 }
 
 static char *trim(char *s)
@@ -473,16 +482,14 @@ static void read_connections(struct reader *r, struct fy_node *value, void *what
 		return;
 	}
 	while ((node = fy_node_sequence_iterate(value, &at))) {
-		struct mqshm_connection_spec c = { 0 };
+		struct mqshm_connection_spec c = { .options.policy = POLICY_UNSAID };
 
 		if (fy_node_get_type(node) != FYNT_MAPPING) {
 			read_chain(r, node);
 			continue;
 		}
 		read_keys(r, node, keys, &c);
-		if (c.options.keep && c.options.transient)
-			wrong(r, node, "connection", c.from, "keep keeps messages for a block that comes "
-			      "back, which persistent: false excludes; leave one of them out");
+		settle_connection(r, node, &c);
 		if (c.from && c.to)
 			spec_connect(r->spec, c.from, c.to, line_of(node))->options = c.options;
 		else

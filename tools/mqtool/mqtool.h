@@ -283,6 +283,8 @@ const char *policy_name(uint32_t policy);
 uint32_t ring_policy(uint32_t flags);
 #define POLICY_FORM "there is no such policy; there are block, drop-newest and drop-oldest"
 bool policy_parse(const char *word, uint32_t *policy);
+/* Of a connection of which nothing was said yet: a tap drops the oldest, others block. */
+#define POLICY_UNSAID	UINT32_MAX
 /* Seconds, or "forever"; NULL leaves the default. */
 #define KEEP_FORM "it is a number of seconds, 0.001 or more, or forever"
 bool keep_parse(const char *seconds, uint64_t *ns);
