@@ -299,6 +299,18 @@ test_restart() {
 		'FileSource filename=feed bytes=1000 ! Amplifier name=amp format=wav ! FileSink filename=out'
 	same 0 "$(json .runtime.blocks t)" "blocks"
 
+	test_case "what was kept for one that is given up is told"
+	cat > gone.yaml << 'END'
+blocks:
+  src: {type: FileSource, params: {filename: in, bytes: 60000}}
+  amp: {type: Amplifier, params: {format: wav}, restart: on-failure:1}
+  nul: {type: NullSink}
+connections:
+  - {from: src, to: amp, keep: forever}
+  - amp -> nul
+END
+	want 1 "again after 1 restart" "src: done; in: 0 buffers, 0B; out: 5 buffers" "connections: messages still kept: 3" -- \
+		timeout -s KILL 30 mqtool run gone.yaml
 	test_case "a block that comes back to a stream that has ended sees the end; what that cost is told"
 	want 0 "amp: done; in: 0 buffers" "amp: restarts: " "; messages lost: 0 in its hands, " -- mqtool launch --runtime t --restart on-failure \
 		'FileSource filename=in bytes=1000 ! Amplifier name=amp format=wav ! FileSink filename=out'

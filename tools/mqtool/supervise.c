@@ -85,8 +85,8 @@ static void stop_all(struct watch *w)
 static void failed(struct watch *w, const struct mqshm_process_info *p, const char *how)
 {
 	if (p->restarts)
-		fail(kind_of(p), name_of(p), "its process ended by %s, again after %u restarts", how,
-		     p->restarts);
+		fail(kind_of(p), name_of(p), "its process ended by %s, again after %u restart%s", how,
+		     p->restarts, p->restarts == 1 ? "" : "s");
 	else if (p->signal || p->code != EXIT_FAILED)
 		fail(kind_of(p), name_of(p), "its process ended by %s", how);
 	w->status = EXIT_FAILED;
@@ -163,6 +163,21 @@ static uint64_t dropped(struct mqshm_manager *m)
 	return n;
 }
 
+/* What waits for blocks that are gone. */
+static uint64_t kept(struct mqshm_manager *m)
+{
+	struct mqshm_snapshot *snap;
+	uint64_t n = 0;
+
+	if (mqshm_runtime_snapshot(mqshm_manager_runtime(m), &snap))
+		return 0;
+	for (size_t i = 0; i < snap->n_connections; i++)
+		if (snap->connections[i].flags & MQSHM_RING_KEPT)
+			n += snap->connections[i].queued;
+	mqshm_snapshot_free(snap);
+	return n;
+}
+
 /* The only block of a process that has no name of its own, else the process. */
 static const char *label(const struct mqshm_process_info *p)
 {
@@ -172,7 +187,7 @@ static const char *label(const struct mqshm_process_info *p)
 }
 
 /* What restarts and drops there were, and what they cost; nothing if there were none. */
-static void report(struct mqshm_manager *m, uint64_t drops)
+static void report(struct mqshm_manager *m, uint64_t drops, uint64_t keeps)
 {
 	struct mqshm_process_info *list;
 	size_t n;
@@ -190,6 +205,8 @@ static void report(struct mqshm_manager *m, uint64_t drops)
 	free(list);
 	if (drops)
 		fprintf(stderr, "connections: messages dropped: %llu\n", (unsigned long long)drops);
+	if (keeps)
+		fprintf(stderr, "connections: messages still kept: %llu\n", (unsigned long long)keeps);
 }
 
 int supervise(struct mqshm_manager *m, bool json)
@@ -217,7 +234,7 @@ int supervise(struct mqshm_manager *m, bool json)
 			take_signal(&w);
 	}
 	close(w.signals);
-	report(m, dropped(m) - before);
+	report(m, dropped(m) - before, kept(m));
 	return w.status;
 }
 
