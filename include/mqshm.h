@@ -190,8 +190,7 @@ struct mqshm_connect_options {
 	uint64_t keep_ns;
 };
 
-/* The same with @options, NULL for the defaults. -EINVAL also a tap that does not drop;
- * -EOPNOTSUPP an older module. */
+/* The same with @options, NULL for the defaults. -EINVAL also a tap that does not drop. */
 int mqshm_connect_with(struct mqshm_runtime *rt, const char *from, const char *to,
 		       const struct mqshm_connect_options *options, uint64_t *id); /* MT-Safe */
 
@@ -289,7 +288,7 @@ struct mqshm_holders {
  * Not of one moment: a buffer that moves meanwhile may be told twice or not at all. One
  * that rests, as one that is leaked does, is told once for each who holds it.
  *
- * -ENOMEM; -EOPNOTSUPP an older module.
+ * -ENOMEM.
  */
 int mqshm_runtime_holders(struct mqshm_runtime *rt, struct mqshm_holders **out); /* MT-Safe */
 /* NULL is allowed. */
@@ -307,7 +306,7 @@ struct mqshm_monitor;
  *
  * It is no client and is not listed. What was there before: mqshm_monitor_snapshot().
  *
- * -ENOENT; -EACCES; -ESRCH; -EOPNOTSUPP an older module.
+ * -ENOENT; -EACCES; -ESRCH.
  */
 int mqshm_monitor_open(const char *name, struct mqshm_monitor **out); /* MT-Safe */
 
@@ -445,7 +444,7 @@ struct mqshm_port_spec {
  * @ports: array[@n_ports]
  * @out: the block; belongs to @c, end it with mqshm_block_remove()
  *
- * -EEXIST; -ENOSPC; -EINVAL; -EOPNOTSUPP an older module, of a client with @persistent.
+ * -EEXIST; -ENOSPC; -EINVAL.
  */
 int mqshm_block_create(struct mqshm_client *c, const char *name, const char *type,
 		       uint32_t class_, const struct mqshm_port_spec *ports,

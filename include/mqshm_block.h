@@ -308,7 +308,7 @@ enum mqshm_result mqshm_instance_run(struct mqshm_instance *in, char **error); /
  * -ENOTCONN the block takes no changes; -EINVAL, or what else its type gave, it refuses
  * them; -ETIMEDOUT no answer, they may be taken later; -ENOENT no such runtime or block;
  * -EMSGSIZE they do not fit into one message; -EACCES; -ESHUTDOWN; -EINTR; -EDQUOT;
- * -ENOSPC; -ENOMEM; -EOPNOTSUPP an older module.
+ * -ENOSPC; -ENOMEM.
  */
 int mqshm_block_change(const char *runtime, uint64_t block, const struct mqshm_param *params,
 		       size_t n, uint64_t deadline_ns, char **error); /* MT-Safe */

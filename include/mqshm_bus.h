@@ -75,8 +75,7 @@ int mqshm_bus_open(const char *name, const struct mqshm_bus_options *options,
  *
  * -EINVAL no such prefix, or too large a depth; -ENOSPC MQSHM_BUS_PREFIXES_MAX reached,
  * or the runtime takes no more subscribers; -EDQUOT; -ENOENT the owner is not there;
- * -EPERM the owner is another process's; -EACCES; -ESHUTDOWN; -ENOMEM; -EOPNOTSUPP an
- * older module.
+ * -EPERM the owner is another process's; -EACCES; -ESHUTDOWN; -ENOMEM.
  */
 int mqshm_bus_subscribe(struct mqshm_bus *bus, const char *prefix); /* MT-Unsafe race:bus */
 
@@ -88,7 +87,7 @@ int mqshm_bus_subscribe(struct mqshm_bus *bus, const char *prefix); /* MT-Unsafe
  * its oldest message. Needs write permission.
  *
  * -EINVAL; -EACCES; -ENOENT the target or the sending block is not there; -EPERM the
- * block is another process's; -ESHUTDOWN; -ENOMEM; -EOPNOTSUPP an older module.
+ * block is another process's; -ESHUTDOWN; -ENOMEM.
  */
 int mqshm_bus_publish(struct mqshm_bus *bus, const struct mqshm_post *post,
 		      uint64_t *number); /* MT-Safe */

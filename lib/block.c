@@ -75,7 +75,6 @@ static int block_register(struct mqshm_client *c, struct mqshm_block_create_args
 	if (!r) {
 		args->port_array = (uintptr_t)descs;
 		r = mqshm_client_ioctl(c, MQSHM_IOC_BLOCK_CREATE, args);
-		r = mqshm_device_explain(c->fd, r, args->flags ? MQSHM_FEATURE_PERSISTENT : 0);
 	}
 	if (!r) {
 		b->client = c;

@@ -50,14 +50,6 @@ int mqshm_bus_open(const char *name, const struct mqshm_bus_options *options,
 	return 0;
 }
 
-/* A module that is older than the bus does not know its commands. */
-static int bus_ioctl(const struct mqshm_bus *bus, unsigned int cmd, void *args)
-{
-	int r = mqshm_sys_ioctl(bus->fd, cmd, args);
-
-	return r == -ENOTTY ? -EOPNOTSUPP : r;
-}
-
 static int subscriber_become(struct mqshm_bus *bus)
 {
 	struct mqshm_bus_open_args args = {
@@ -65,7 +57,7 @@ static int subscriber_become(struct mqshm_bus *bus)
 		.owner = bus->options.owner,
 		.depth = bus->options.depth,
 	};
-	int r = bus_ioctl(bus, MQSHM_IOC_BUS_OPEN, &args);
+	int r = mqshm_sys_ioctl(bus->fd, MQSHM_IOC_BUS_OPEN, &args);
 
 	if (!r)
 		__atomic_store_n(&bus->id, args.out_id, __ATOMIC_RELAXED);
@@ -80,7 +72,7 @@ int mqshm_bus_subscribe(struct mqshm_bus *bus, const char *prefix)
 
 	if (!r && !bus->id)
 		r = subscriber_become(bus);
-	return r ? r : bus_ioctl(bus, MQSHM_IOC_BUS_SUBSCRIBE, &args);
+	return r ? r : mqshm_sys_ioctl(bus->fd, MQSHM_IOC_BUS_SUBSCRIBE, &args);
 }
 
 int mqshm_bus_publish(struct mqshm_bus *bus, const struct mqshm_post *post, uint64_t *number)
@@ -99,7 +91,7 @@ int mqshm_bus_publish(struct mqshm_bus *bus, const struct mqshm_post *post, uint
 	if (post->payload_bytes > MQSHM_BUS_PAYLOAD_MAX)
 		r = -EINVAL;
 	if (!r)
-		r = bus_ioctl(bus, MQSHM_IOC_BUS_PUBLISH, &args);
+		r = mqshm_sys_ioctl(bus->fd, MQSHM_IOC_BUS_PUBLISH, &args);
 	if (r)
 		return r;
 	if (number)

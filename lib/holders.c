@@ -75,7 +75,7 @@ static int holders_read(struct holders *h, int fd, uint32_t what)
 		args.id = args.out_id;
 		args.position = args.out_position;
 	} while (!r && args.id);
-	return r == -ENOTTY ? -EOPNOTSUPP : r;
+	return r;
 }
 
 /* One in reserve has no age; a time to come is some client's mistake, and so is younger. */

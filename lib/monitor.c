@@ -36,9 +36,6 @@ int mqshm_monitor_open(const char *name, struct mqshm_monitor **out)
 	m->what = name ? MQSHM_QUERY_RUNTIME : MQSHM_QUERY_RUNTIMES;
 	m->fd = name ? mqshm_runtime_bind(name, &id) : mqshm_device_open();
 	r = m->fd < 0 ? m->fd : mqshm_sys_ioctl(m->fd, MQSHM_IOC_MONITOR, &args);
-	/* a module that is older than notices */
-	if (r == -ENOTTY)
-		r = -EOPNOTSUPP;
 	if (r) {
 		mqshm_monitor_close(m);
 		return r;

@@ -109,17 +109,6 @@ int mqshm_device_open(void)
 	return fd;
 }
 
-/* An older module refuses a flag that it does not know as any that is wrong. */
-int mqshm_device_explain(int fd, int error, uint64_t features)
-{
-	struct mqshm_info_args info = { .size = sizeof(info) };
-
-	if (error != -EINVAL || mqshm_sys_ioctl(fd, MQSHM_IOC_INFO, &info) ||
-	    !(features & ~info.out_features))
-		return error;
-	return -EOPNOTSUPP;
-}
-
 int mqshm_runtime_bind(const char *name, uint64_t *id)
 {
 	struct mqshm_runtime_open_args args = {
@@ -358,8 +347,7 @@ int mqshm_connect_with(struct mqshm_runtime *rt, const char *from, const char *t
 	if (!r)
 		r = end_parse(rt, to, MQSHM_DIR_IN, args.to_block, args.to_port);
 	if (!r)
-		r = mqshm_device_explain(rt->fd, mqshm_sys_ioctl(rt->fd, MQSHM_IOC_CONNECT, &args),
-					 args.flags ? MQSHM_FEATURE_PERSISTENT : 0);
+		r = mqshm_sys_ioctl(rt->fd, MQSHM_IOC_CONNECT, &args);
 	if (!r && id)
 		*id = args.out_id;
 	return r;

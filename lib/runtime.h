@@ -17,8 +17,6 @@ struct mqshm_runtime {
 
 /* A new descriptor of a module that speaks this ABI, bound to nothing, or -errno. */
 int mqshm_device_open(void);
-/* @error of a command that makes use of @features: -EOPNOTSUPP for -EINVAL of a module without. */
-int mqshm_device_explain(int fd, int error, uint64_t features);
 
 /* A new descriptor bound to @name ("name" or "user/name"), or -errno. */
 int mqshm_runtime_bind(const char *name, uint64_t *id);

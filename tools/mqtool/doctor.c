@@ -248,13 +248,9 @@ static bool check_versions(struct report *r)
 		tell(r, BAD, "versions", text("library %s and the module do not speak the same version",
 					      mqshm_version()),
 		     text("take both from one source tree, and load the module again"));
-	else if (error == -EOPNOTSUPP)
-		tell(r, NOTE, "versions", text("the module is older than library %s and cannot do all "
-					       "of it", mqshm_version()),
-		     text("build and load the module of the same source tree"));
 	else
 		tell(r, BAD, "versions", text("the module does not answer: %s", strerror(-error)), NULL);
-	return error == -EOPNOTSUPP;
+	return false;
 }
 
 /* -- limits --------------------------------------------------------------------------------- */

@@ -42,7 +42,7 @@ int fail_errno(const char *kind, const char *name, int error)
 	case -ESHUTDOWN:
 		return fail(kind, name, "its runtime was removed");
 	case -EOPNOTSUPP:
-		return fail(kind, name, "the module that is loaded is older than mqtool, and cannot do this");
+		return fail(kind, name, "a 32-bit mqtool cannot do this; a 64-bit one can");
 	case -EACCES:
 		return fail(kind, name, "no permission: the runtime's mode does not let you change it");
 	default:

@@ -29,8 +29,9 @@ static bool device_fail(int error)
 		     "(in the source tree: sudo make load)");
 		return true;
 	}
-	if (error == -EOPNOTSUPP) {
-		fail(DEVICE, NULL, "the module that is loaded is older than mqtool, and cannot do this");
+	if (error == -EPROTONOSUPPORT) {
+		fail(DEVICE, NULL, "the module that is loaded speaks another version than mqtool; "
+		     "take both from one source tree, and load the module again");
 		return true;
 	}
 	if (error == -EACCES && access(DEVICE, R_OK | W_OK) != 0) {

@@ -122,9 +122,7 @@ static int set(const struct set_options *o, const char *runtime,
 		return EXIT_FAILED;
 	error = mqshm_block_change(runtime, block->id, o->params, o->n_params,
 				   mqshm_after_ms(o->timeout_s * 1000), &why);
-	if (error == -EOPNOTSUPP && !why)
-		status = runtime_fail(runtime, error);
-	else if (error)
+	if (error)
 		status = set_fail(o, block, error, why);
 	for (size_t i = 0; !status && i < o->n_params; i++)
 		printf("%s %s=%s\n", o->block, o->params[i].key, o->params[i].value);
