@@ -171,7 +171,7 @@ int mqshm_snapshot_query(int fd, uint32_t what, struct mqshm_snapshot **out)
 
 int mqshm_runtimes_snapshot(struct mqshm_snapshot **out)
 {
-	int fd = mqshm_sys_open();
+	int fd = mqshm_device_open();
 	int r;
 
 	if (fd < 0)

@@ -3,6 +3,9 @@
  * Who lists or watches all runtimes sees those that he may read, and that there are
  * others is no attempt at them: no capability is asked for, which an audit would tell of.
  */
+#include <errno.h>
+#include <mqshm_bus.h>
+
 #include "test.h"
 
 /* What somebody sees of the runtimes there are, by a list and by notices. */
@@ -32,9 +35,30 @@ static void look(const char *who, bool capable, uid_t uid, bool sees)
 	mqshm_runtime_close(rt);
 }
 
+/* Each call that opens the device asks what it speaks first. */
+static void other_version(void)
+{
+	struct mqshm_snapshot *snap;
+	struct mqshm_monitor *m;
+	struct mqshm_runtime *rt;
+	struct mqshm_client *c;
+	struct mqshm_bus *bus;
+
+	sys_version = MQSHM_ABI_VERSION + 1;
+	test_ok(mqshm_runtime_create("other", NULL, &rt) == -EPROTONOSUPPORT &&
+		mqshm_runtime_open("other", &rt) == -EPROTONOSUPPORT &&
+		mqshm_client_join("other", NULL, &c) == -EPROTONOSUPPORT &&
+		mqshm_bus_open("other", NULL, &bus) == -EPROTONOSUPPORT &&
+		mqshm_monitor_open(NULL, &m) == -EPROTONOSUPPORT &&
+		mqshm_runtimes_snapshot(&snap) == -EPROTONOSUPPORT,
+		"a module of another version is not talked to");
+	sys_version = MQSHM_ABI_VERSION;
+}
+
 int main(void)
 {
 	host_start();
+	other_version();
 	look("its owner", false, 1000, true);
 	look("somebody else", false, 1001, false);
 	look("who has the capability", true, 1001, true);

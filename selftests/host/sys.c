@@ -13,9 +13,15 @@ int mqshm_sys_open(void)
 	return host_sys_open();
 }
 
+uint32_t sys_version = MQSHM_ABI_VERSION;
+
 int mqshm_sys_ioctl(int fd, unsigned int cmd, void *args)
 {
-	return host_sys_ioctl(fd, cmd, args);
+	int r = host_sys_ioctl(fd, cmd, args);
+
+	if (!r && cmd == MQSHM_IOC_INFO)
+		((struct mqshm_info_args *)args)->out_version = sys_version;
+	return r;
 }
 
 int mqshm_sys_read(int fd, void *buffer, size_t bytes, uint64_t deadline_ns)

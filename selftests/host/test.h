@@ -15,6 +15,8 @@ __attribute__((format(printf, 2, 3))) bool test_ok(bool good, const char *format
 __attribute__((format(printf, 1, 2))) void test_note(const char *format, ...);
 /* Ends a process that cannot go on: 'what: why'. */
 __attribute__((noreturn)) void test_die(const char *what, int error);
+/* The version that the module seems to speak. */
+extern uint32_t sys_version;
 /* The plan; what main() returns. */
 int test_end(void);
 
