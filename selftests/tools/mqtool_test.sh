@@ -423,6 +423,15 @@ test_connect() {
 	does "disconnect by number"
 	number=$(json '.connections[] | select(.from == "src:out" and (.disconnected | not)) | .id' --runtime t)
 	want 0 "connection $number is taken away" -- mqtool disconnect --id "$number"
+	does "disconnect by the ends, of two connections of an output"
+	for to in amp snk; do
+		join src:out amp:in
+		join src:out snk:in
+		want 0 " is taken away" -- mqtool disconnect --from src --to $to
+		same "$to:in" "$(json '["amp:in", "snk:in"] - [.connections[] | select(.from == "src:out" and
+			(.disconnected | not)) | .to] | .[]' --runtime t)" "input that has nothing now"
+		want 0 -- mqtool disconnect --from src --to "$([ $to = amp ] && echo snk || echo amp)"
+	done
 	refused "disconnect by a number that is none's" 1 "connection $number: there is none of that number; mqtool list --long shows them" -- \
 		mqtool disconnect --id "$number"
 	refused "disconnect what is not connected" 1 "connection src: it is not connected to amp; mqtool list shows what is" -- \
