@@ -165,8 +165,6 @@ static int check_block(const struct spec *s, const struct spec_block *b)
 	if (!*b->name || strlen(b->name) >= MQSHM_BLOCK_NAME_LEN || strchr(b->name, ':'))
 		return fail("block", b->name, "a name has 1 to %d bytes, without :",
 			    MQSHM_BLOCK_NAME_LEN - 1);
-	if (spec_find_block(s, b->name) != b)
-		return fail("block", b->name, "there are two of that name");
 	if (!b->type)
 		return fail("block", b->name, "its type is missing");
 	ops = type_find(b->type);
