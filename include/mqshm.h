@@ -489,6 +489,9 @@ struct mqshm_buffer {
  */
 int mqshm_buffer_alloc(struct mqshm_client *c, size_t bytes, uint64_t deadline_ns,
 		       struct mqshm_buffer *out); /* MT-Unsafe race:client */
+/* Up to @n of @bytes each, waiting for the first alone; returns how many, or the error if none. */
+int mqshm_buffer_alloc_many(struct mqshm_client *c, size_t bytes, uint64_t deadline_ns,
+			    struct mqshm_buffer *out, size_t n); /* MT-Unsafe race:client */
 /* The same from one pool, by name. -ENOENT. */
 int mqshm_buffer_alloc_from(struct mqshm_client *c, const char *pool,
 			    uint64_t deadline_ns, struct mqshm_buffer *out); /* MT-Unsafe race:client */
@@ -529,6 +532,9 @@ int mqshm_buffer_share(struct mqshm_client *c, const struct mqshm_buffer *buf,
  * pushed back for its sender to fill again (mqshm_buffer_is_sole()), or an answer.
  */
 int mqshm_buffer_release(struct mqshm_client *c, struct mqshm_buffer *buf); /* MT-Unsafe race:client */
+/* All @n of @bufs, among which may be none; those before one that is no buffer of this
+ * client's are gone when that is told. */
+int mqshm_buffer_release_many(struct mqshm_client *c, struct mqshm_buffer *bufs, size_t n); /* MT-Unsafe race:client */
 /* Whether nobody else has a reference, so that the payload may be changed. */
 bool mqshm_buffer_is_sole(struct mqshm_client *c, const struct mqshm_buffer *buf); /* MT-Unsafe race:client */
 /* Makes @buf changeable: as it is for a sole holder, else a copy that takes its

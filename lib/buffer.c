@@ -212,26 +212,47 @@ static uint32_t pools_fit(const struct mqshm_client *c, size_t bytes)
 
 /* There was none: the thread's other blocks run until there is, then once more. */
 __attribute__((cold)) static int alloc_in_turns(struct mqshm_client *c, size_t bytes,
-						uint64_t deadline_ns, struct mqshm_buffer *out)
+						uint64_t deadline_ns, struct mqshm_buffer *out,
+						size_t n)
 {
 	struct client_wait w = { .pools = pools_fit(c, bytes), .deadline_ns = deadline_ns };
 	int r = c->turns->wait(c->turns, &w);
 
-	return r ? r : mqshm_buffer_alloc(c, bytes, MQSHM_NO_WAIT, out);
+	return r ? r : mqshm_buffer_alloc_many(c, bytes, MQSHM_NO_WAIT, out, n);
 }
 
-int mqshm_buffer_alloc(struct mqshm_client *c, size_t bytes, uint64_t deadline_ns,
-		       struct mqshm_buffer *out)
+/* How many; @n is not 0. */
+static inline int alloc_some(struct mqshm_client *c, size_t bytes, uint64_t deadline_ns,
+			     struct mqshm_buffer *out, size_t n)
 {
+	size_t done = 0;
 	int r = client_enter(c);
 
 	if (unlikely(r))
 		return r;
 	r = alloc(c, bytes, c->turns ? MQSHM_NO_WAIT : deadline_ns, out);
+	while (!r && ++done < n)
+		r = alloc(c, bytes, MQSHM_NO_WAIT, &out[done]);
 	client_leave(c);
+	if (likely(done))
+		return (int)done;
 	if (likely(r != -EAGAIN) || !c->turns || deadline_ns == MQSHM_NO_WAIT)
 		return r;
-	return alloc_in_turns(c, bytes, deadline_ns, out);
+	return alloc_in_turns(c, bytes, deadline_ns, out, n);
+}
+
+int mqshm_buffer_alloc(struct mqshm_client *c, size_t bytes, uint64_t deadline_ns,
+		       struct mqshm_buffer *out)
+{
+	int r = alloc_some(c, bytes, deadline_ns, out, 1);
+
+	return r < 0 ? r : 0;
+}
+
+int mqshm_buffer_alloc_many(struct mqshm_client *c, size_t bytes, uint64_t deadline_ns,
+			    struct mqshm_buffer *out, size_t n)
+{
+	return n ? alloc_some(c, bytes, deadline_ns, out, n < INT32_MAX ? n : INT32_MAX) : 0;
 }
 
 static struct pool *pool_by_name(struct mqshm_client *c, const char *name)
@@ -384,9 +405,22 @@ int mqshm_buffer_share(struct mqshm_client *c, const struct mqshm_buffer *buf,
 	return r;
 }
 
-int mqshm_buffer_release(struct mqshm_client *c, struct mqshm_buffer *buf)
+static inline int release(struct mqshm_client *c, struct mqshm_buffer *buf)
 {
 	struct pool *p;
+
+	/* What its length says does not matter here. */
+	buf->length = 0;
+	p = buffer_pool(c, buf);
+	if (unlikely(!p))
+		return -EINVAL;
+	mqshm_buffer_drop(c, p, buf->number);
+	buf->number = MQSHM_NO_BUFFER;
+	return 0;
+}
+
+int mqshm_buffer_release(struct mqshm_client *c, struct mqshm_buffer *buf)
+{
 	int r;
 
 	if (buf->number == MQSHM_NO_BUFFER)
@@ -394,15 +428,21 @@ int mqshm_buffer_release(struct mqshm_client *c, struct mqshm_buffer *buf)
 	r = client_enter(c);
 	if (unlikely(r))
 		return r;
-	/* What its length says does not matter here. */
-	buf->length = 0;
-	p = buffer_pool(c, buf);
-	if (likely(p)) {
-		mqshm_buffer_drop(c, p, buf->number);
-		buf->number = MQSHM_NO_BUFFER;
-	} else {
-		r = -EINVAL;
-	}
+	r = release(c, buf);
+	client_leave(c);
+	return r;
+}
+
+int mqshm_buffer_release_many(struct mqshm_client *c, struct mqshm_buffer *bufs, size_t n)
+{
+	size_t i;
+	int r;
+
+	r = client_enter(c);
+	if (unlikely(r))
+		return r;
+	for (i = 0; i < n && !r; i++)
+		r = bufs[i].number == MQSHM_NO_BUFFER ? 0 : release(c, &bufs[i]);
 	client_leave(c);
 	return r;
 }

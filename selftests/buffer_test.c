@@ -329,12 +329,46 @@ TEST_F(buffer, none_is_harmless)
 	EXPECT_FALSE(mqshm_buffer_is_sole(self->c, &none));
 }
 
+TEST_F(buffer, many_at_a_time)
+{
+	struct mqshm_buffer bufs[34], wrong = { .number = 0 };
+	int n;
+
+	EXPECT_EQ(0, mqshm_buffer_alloc_many(self->c, 1, MQSHM_NO_WAIT, bufs, 0));
+	EXPECT_EQ(-EMSGSIZE, mqshm_buffer_alloc_many(self->c, 65537, SOON, bufs, 2));
+	n = mqshm_buffer_alloc_many(self->c, 5000, MQSHM_NO_WAIT, bufs, 34);
+	ASSERT_EQ(8, n) TH_LOG("all of the only pool that fits, and no waiting for more");
+	EXPECT_EQ(-EAGAIN, mqshm_buffer_alloc_many(self->c, 5000, MQSHM_NO_WAIT, bufs + 8, 1));
+	EXPECT_EQ(-ETIMEDOUT, mqshm_buffer_alloc_many(self->c, 5000, after_ms(1), bufs + 8, 2));
+	for (int i = 0; i < n; i++) {
+		EXPECT_EQ(5000U, bufs[i].length);
+		EXPECT_EQ(65536, mqshm_buffer_capacity(self->c, &bufs[i]));
+		EXPECT_TRUE(mqshm_buffer_is_sole(self->c, &bufs[i]));
+		for (int k = 0; k < i; k++)
+			EXPECT_NE(bufs[k].number, bufs[i].number);
+	}
+	ASSERT_EQ(0, mqshm_buffer_release(self->c, &bufs[3]));
+	wrong.number = bufs[5].number + 64;
+	bufs[8] = bufs[5];
+	bufs[5] = wrong;
+	EXPECT_EQ(-EINVAL, mqshm_buffer_release_many(self->c, bufs, 8));
+	for (int i = 0; i < 5; i++)
+		EXPECT_EQ(MQSHM_NO_BUFFER, bufs[i].number);
+	EXPECT_EQ(wrong.number, bufs[5].number);
+	EXPECT_EQ(0, mqshm_buffer_release_many(self->c, bufs + 6, 3));
+	EXPECT_EQ(0, mqshm_buffer_release_many(self->c, bufs + 6, 3)) TH_LOG("none is harmless");
+	EXPECT_EQ(8, mqshm_buffer_alloc_many(self->c, 5000, SOON, bufs, 8));
+	EXPECT_EQ(0, mqshm_buffer_release_many(self->c, bufs, 8));
+}
+
 static void use_in_child(void *arg)
 {
 	struct node *n = arg;
 	struct mqshm_buffer buf;
 
 	must(mqshm_buffer_alloc(n->client, 64, MQSHM_NO_WAIT, &buf) == -ESHUTDOWN);
+	must(mqshm_buffer_alloc_many(n->client, 64, MQSHM_NO_WAIT, &buf, 1) == -ESHUTDOWN);
+	must(mqshm_buffer_release_many(n->client, &buf, 1) == -ESHUTDOWN);
 	must(mqshm_port_pop(n->in[0], &buf) == -ESHUTDOWN);
 	must(mqshm_client_update(n->client) == -ESHUTDOWN);
 	must(mqshm_wait(n->client, NULL, 0, after_ms(100), NULL) == -ESHUTDOWN);

@@ -11,44 +11,46 @@
 #include "step.h"
 
 static struct node me;
-static struct mqshm_buffer buf = { .number = MQSHM_NO_BUFFER }, copy = { .number = MQSHM_NO_BUFFER };
+/* What it has in its hand: one buffer, and a second reference or buffer. */
+static struct mqshm_buffer hand[2] = { { .number = MQSHM_NO_BUFFER }, { .number = MQSHM_NO_BUFFER } };
+static struct mqshm_buffer *const buf = &hand[0], *const copy = &hand[1];
 
 /* -- before the operation ------------------------------------------------------ */
 
 static void prepare_alloc(void)
 {
-	node_alloc(&me, 64, &buf);
+	node_alloc(&me, 64, buf);
 }
 
 static void prepare_pop(void)
 {
-	test_check(mqshm_port_pop(me.in[0], &buf), "pop");
+	test_check(mqshm_port_pop(me.in[0], buf), "pop");
 }
 
 static void prepare_pop_second(void)
 {
 	prepare_pop();
-	test_check(mqshm_buffer_release(me.client, &buf), "release");
+	test_check(mqshm_buffer_release(me.client, buf), "release");
 	prepare_pop();
 }
 
 static void prepare_pop_all(void)
 {
-	while (!mqshm_port_pop(me.in[0], &buf))
-		test_check(mqshm_buffer_release(me.client, &buf), "release");
+	while (!mqshm_port_pop(me.in[0], buf))
+		test_check(mqshm_buffer_release(me.client, buf), "release");
 }
 
 static void prepare_share(void)
 {
 	prepare_alloc();
-	test_check(mqshm_buffer_share(me.client, &buf, &copy), "share");
+	test_check(mqshm_buffer_share(me.client, buf, copy), "share");
 }
 
 /* The second comes from where the first will go to in the magazine. */
 static void prepare_two(void)
 {
-	node_alloc(&me, 64, &buf);
-	node_alloc(&me, 64, &copy);
+	node_alloc(&me, 64, buf);
+	node_alloc(&me, 64, copy);
 }
 
 /* The last record is of another buffer. */
@@ -64,22 +66,22 @@ static void prepare_share_and_pop(void)
 static void prepare_spare(void)
 {
 	prepare_alloc();
-	test_check(mqshm_buffer_release(me.client, &buf), "release");
+	test_check(mqshm_buffer_release(me.client, buf), "release");
 }
 
 /* What the last record tells of is what the next call of the kernel changes. */
 static void prepare_released(void)
 {
 	prepare_share();
-	test_check(mqshm_buffer_release(me.client, &copy), "release");
-	test_check(mqshm_buffer_release(me.client, &buf), "release");
+	test_check(mqshm_buffer_release(me.client, copy), "release");
+	test_check(mqshm_buffer_release(me.client, buf), "release");
 }
 
 static void prepare_came_back(void)
 {
 	prepare_pop_second();
 	test_check(mqshm_client_flush(me.client), "flush");
-	test_check(mqshm_buffer_release(me.client, &buf), "release");
+	test_check(mqshm_buffer_release(me.client, buf), "release");
 	__atomic_store_n(&scene_shared->give_back, 1, __ATOMIC_SEQ_CST);
 	while (!__atomic_load_n(&scene_shared->given_back, __ATOMIC_SEQ_CST))
 		usleep(20);
@@ -88,11 +90,11 @@ static void prepare_came_back(void)
 /* Of two buffers a reference is dropped, which the kernel does not know; @copy is one's other. */
 static void prepare_dropped(void)
 {
-	node_alloc(&me, 64, &copy);
-	test_check(mqshm_buffer_share(me.client, &copy, &buf), "share");
-	test_check(mqshm_buffer_release(me.client, &buf), "release");
+	node_alloc(&me, 64, copy);
+	test_check(mqshm_buffer_share(me.client, copy, buf), "share");
+	test_check(mqshm_buffer_release(me.client, buf), "release");
 	prepare_pop_second();
-	test_check(mqshm_buffer_release(me.client, &buf), "release");
+	test_check(mqshm_buffer_release(me.client, buf), "release");
 }
 
 /* The magazine is as full as it may be, and one more is in the hand. */
@@ -134,8 +136,8 @@ static void prepare_eventfd(void)
 static void prepare_held_back(void)
 {
 	prepare_alloc();
-	test_check(mqshm_port_push(me.out[1], &buf, MQSHM_MORE), "push");
-	test_check(mqshm_port_pop(me.in[0], &copy), "pop");
+	test_check(mqshm_port_push(me.out[1], buf, MQSHM_MORE), "push");
+	test_check(mqshm_port_pop(me.in[0], copy), "pop");
 	prepare_alloc();
 }
 
@@ -146,7 +148,7 @@ static void push_and_alloc(unsigned int n)
 
 	for (i = 0; i < n; i++) {
 		prepare_alloc();
-		test_check(mqshm_port_push(me.out[1], &buf, 0), "push");
+		test_check(mqshm_port_push(me.out[1], buf, 0), "push");
 	}
 	prepare_alloc();
 }
@@ -160,8 +162,8 @@ static void prepare_full_alone(void)
 static void prepare_full(void)
 {
 	prepare_alloc();
-	test_check(mqshm_buffer_share(me.client, &buf, &copy), "share");
-	test_check(mqshm_port_push(me.out[1], &buf, 0), "push");
+	test_check(mqshm_buffer_share(me.client, buf, copy), "share");
+	test_check(mqshm_port_push(me.out[1], buf, 0), "push");
 	push_and_alloc(SCENE_DEPTH - 1);
 }
 
@@ -171,39 +173,49 @@ static void prepare_left(void)
 	prepare_held_back();
 	me.client->control->busy = 1;
 	*me.client->cells.intent = MQSHM_INTENT(MQSHM_OP_PUSH, *me.out[1]->rings[0]->tx.tail & 1,
-						buf.number, 1, 1, me.out[1]->rings[0]->number);
+						buf->number, 1, 1, me.out[1]->rings[0]->number);
 }
 
 /* -- the operations ------------------------------------------------------------ */
 
 static void run_push(void)
 {
-	mqshm_port_push(me.out[1], &buf, 0);
+	mqshm_port_push(me.out[1], buf, 0);
 }
 
 static void run_fan_out(void)
 {
-	mqshm_port_push(me.out[0], &buf, 0);
+	mqshm_port_push(me.out[0], buf, 0);
 }
 
 static void run_pop(void)
 {
-	mqshm_port_pop(me.in[0], &buf);
+	mqshm_port_pop(me.in[0], buf);
 }
 
 static void run_share(void)
 {
-	mqshm_buffer_share(me.client, &buf, &copy);
+	mqshm_buffer_share(me.client, buf, copy);
 }
 
 static void run_release(void)
 {
-	mqshm_buffer_release(me.client, &buf);
+	mqshm_buffer_release(me.client, buf);
+}
+
+static void run_release_many(void)
+{
+	mqshm_buffer_release_many(me.client, hand, 2);
+}
+
+static void run_alloc_many(void)
+{
+	mqshm_buffer_alloc_many(me.client, 64, MQSHM_NO_WAIT, hand, 2);
 }
 
 static void run_alloc(void)
 {
-	mqshm_buffer_alloc(me.client, 64, MQSHM_NO_WAIT, &buf);
+	mqshm_buffer_alloc(me.client, 64, MQSHM_NO_WAIT, buf);
 }
 
 static void run_flush(void)
@@ -288,6 +300,9 @@ const struct operation operations[] = {
 	OPERATION("release of the only reference", prepare_alloc, run_release),
 	OPERATION("release of the first of two", prepare_two, run_release, .flags = OPERATION_KEEPS),
 	OPERATION("release into a full magazine", prepare_full_magazine, run_release),
+	OPERATION("release of two", prepare_two, run_release_many),
+	OPERATION("release of both references", prepare_share, run_release_many,
+		  .flags = OPERATION_TAKES),
 	OPERATION("push that drops the oldest", prepare_full, run_push,
 		  .flags = OPERATION_PUSHES | OPERATION_TAKES | OPERATION_KEEPS, .policy = MQSHM_POLICY_DROP_OLDEST),
 	OPERATION("push that drops the oldest for good", prepare_full_alone, run_push,
@@ -300,6 +315,7 @@ const struct operation operations[] = {
 	OPERATION("flush of all that was held back", prepare_held_back, run_flush),
 	OPERATION("lease", NULL, run_alloc),
 	OPERATION("lease of what was released and came back", prepare_came_back, run_alloc),
+	OPERATION("lease of two", NULL, run_alloc_many),
 	OPERATION("return", prepare_spare, run_flush),
 	OPERATION("return of what was released", prepare_released, run_flush),
 	OPERATION("wait", NULL, run_wait),
@@ -350,7 +366,7 @@ static void be_refused(void)
 {
 	struct mqshm_port_spec spec = { .name = "port" };
 	struct mqshm_buffer got[2] = { { .number = MQSHM_NO_BUFFER }, { .number = MQSHM_NO_BUFFER } };
-	struct mqshm_buffer kept = buf;
+	struct mqshm_buffer kept = *buf;
 	struct mqshm_block *block = me.client->blocks, *other;
 
 #define REFUSED(call) do {					\
@@ -367,12 +383,14 @@ static void be_refused(void)
 	REFUSED(mqshm_port_set_eventfd(me.in[0], -1));
 	REFUSED(mqshm_port_arm(me.in[0]));
 	REFUSED(mqshm_buffer_alloc_from(me.client, "pool", MQSHM_NO_WAIT, got));
+	REFUSED(mqshm_buffer_alloc_many(me.client, 64, MQSHM_NO_WAIT, got, 2));
+	REFUSED(mqshm_buffer_release_many(me.client, &kept, 1));
 	REFUSED(mqshm_buffer_share(me.client, &kept, got));
 	REFUSED(mqshm_buffer_make_writable(me.client, &kept, MQSHM_NO_WAIT));
 	REFUSED(mqshm_block_create(me.client, "other", "test", MQSHM_CLASS_SINK, &spec, 1, &other));
 #undef REFUSED
 	mqshm_block_remove(me.block);
-	if (me.client->blocks != block || kept.number != buf.number ||
+	if (me.client->blocks != block || kept.number != buf->number ||
 	    got[0].number != MQSHM_NO_BUFFER || mqshm_port_has_input(me.in[0]) ||
 	    mqshm_port_input_size(me.in[0]) || mqshm_port_ended(me.in[0]) ||
 	    mqshm_port_has_room(me.out[1]))
@@ -427,13 +445,13 @@ static void handle(int signal)
 /* After a jump: it is tried with what may be in the hand still. */
 static void let_go(const struct operation *op)
 {
-	bool same = copy.number == buf.number;
-	int r = mqshm_buffer_release(me.client, &buf);
+	bool same = copy->number == buf->number;
+	int r = mqshm_buffer_release(me.client, buf);
 
 	if (r && r != -EINVAL)
 		trouble("release after a jump", r);
 	/* of two references to one buffer one may be gone: that shows only at the last */
-	r = same ? 0 : mqshm_buffer_release(me.client, &copy);
+	r = same ? 0 : mqshm_buffer_release(me.client, copy);
 	if (r && (r != -EINVAL || op->flags & OPERATION_KEEPS))
 		trouble("release of another buffer", r);
 }

@@ -215,18 +215,24 @@ static int wait_for(const struct bench_case *c, struct mqshm_port *port)
 	return n < 0 ? n : 0;
 }
 
-static int alloc(const struct bench_case *c, struct mqshm_buffer *buf)
+/* Fills @bufs. */
+static int alloc_all(const struct bench_case *c, unsigned int n)
 {
-	int error;
+	unsigned int done = 0;
+	int k;
 
-	do {
-		error = mqshm_buffer_alloc(client, c->bytes,
-					   c->wait == BENCH_POLL ? MQSHM_NO_WAIT : MQSHM_FOREVER,
-					   buf);
-		if (error == -EAGAIN && c->wait == BENCH_POLL)
+	while (done < n) {
+		k = mqshm_buffer_alloc_many(client, c->bytes,
+					    c->wait == BENCH_POLL ? MQSHM_NO_WAIT : MQSHM_FOREVER,
+					    bufs + done, n - done);
+		if (k > 0)
+			done += k;
+		else if (k != -EAGAIN)
+			return k;
+		else if (c->wait == BENCH_POLL)
 			bench_relax(c);
-	} while (error == -EAGAIN);
-	return error;
+	}
+	return 0;
 }
 
 /* All of @bufs, published at the end. */
@@ -249,15 +255,11 @@ static int push_all(const struct bench_case *c, unsigned int n)
 
 static int mqshm_send(const struct bench_case *c, uint64_t number, unsigned int n)
 {
-	for (unsigned int i = 0; i < n; i++) {
-		int error = alloc(c, &bufs[i]);
+	int error = alloc_all(c, n);
 
-		if (error)
-			return error;
-		if (c->payload == BENCH_TOUCHED)
-			bench_fill(mqshm_buffer_data(client, &bufs[i]), c->bytes, number + i);
-	}
-	return push_all(c, n);
+	for (unsigned int i = 0; i < n && !error && c->payload == BENCH_TOUCHED; i++)
+		bench_fill(mqshm_buffer_data(client, &bufs[i]), c->bytes, number + i);
+	return error ? error : push_all(c, n);
 }
 
 /* Asleep for the eventfd that ARM has signalled as soon as there is something. */
@@ -293,14 +295,10 @@ static int mqshm_receive(const struct bench_case *c, unsigned int in, unsigned i
 {
 	int n = pop(c, in, max), error;
 
-	for (int i = 0; i < n; i++) {
-		if (c->payload == BENCH_TOUCHED)
-			bench_sum += bench_read(mqshm_buffer_data(client, &bufs[i]), c->bytes);
-		error = mqshm_buffer_release(client, &bufs[i]);
-		if (error)
-			return error;
-	}
-	return n;
+	for (int i = 0; i < n && c->payload == BENCH_TOUCHED; i++)
+		bench_sum += bench_read(mqshm_buffer_data(client, &bufs[i]), c->bytes);
+	error = n > 0 ? mqshm_buffer_release_many(client, bufs, n) : 0;
+	return error ? error : n;
 }
 
 static int mqshm_forward(const struct bench_case *c, unsigned int max)
