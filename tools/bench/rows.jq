@@ -22,8 +22,8 @@ def placed: . as $rows | ("siblings", "across", "far") as $cpus
 	    p99: (.runs | map(.p99_ns) | median), cpu: (.runs | map(.cpu_ns) | median), sender: (.runs | map(.sender_ns) | median),
 	    ratio: (if ($ours.runs | length) > 0 then (.runs | map(.[$by]) | median) / ($ours.runs | map(.[$by]) | median) else null end) };
 
-# The placement that most runs of mqshm had.
-def usual: [.rows[] | select(.peer == "mqshm") | .runs[].cpus] | group_by(.) | max_by(length) | .[0];
+# Of the rows of one case: the placement that most runs of mqshm had.
+def usual: [.[] | select(.peer == "mqshm") | .runs[].cpus] | group_by(.) | max_by(length) | .[0];
 
 # ---- bars ----
 
