@@ -34,8 +34,8 @@ static void sleep_until_asleep(pid_t pid)
 		usleep(100);
 }
 
-/* A child that waits for a buffer, and ends well once it has one. */
-static pid_t waiter_start(void)
+/* A child that waits for a buffer of that many bytes, and ends well once it has one. */
+static pid_t waiter_start(size_t bytes)
 {
 	struct mqshm_buffer buf;
 	struct mqshm_client *c;
@@ -45,7 +45,7 @@ static pid_t waiter_start(void)
 	if (pid)
 		return pid;
 	c = join("waiter");
-	while ((r = mqshm_buffer_alloc(c, 64, MQSHM_FOREVER, &buf)) == -EAGAIN)
+	while ((r = mqshm_buffer_alloc(c, bytes, MQSHM_FOREVER, &buf)) == -EAGAIN)
 		;
 	_exit(r ? 1 : 0);
 }
@@ -60,7 +60,7 @@ static void overtaking(void)
 	pid_t pid;
 
 	test_check(mqshm_buffer_alloc(c, 64, MQSHM_NO_WAIT, &buf), "alloc");
-	pid = waiter_start();
+	pid = waiter_start(64);
 	sleep_until_asleep(pid);
 	kill(pid, SIGSTOP);
 	waitpid(pid, NULL, WUNTRACED);
@@ -150,26 +150,85 @@ static void sleeping(void)
 	mqshm_runtime_close(rt);
 }
 
-/*
- * Waits by a bare descriptor, so that no page of its hold row is mapped; tells what is
- * allocated when it has its buffer.
- */
-static void bare_waiter(long *after)
+/* A client by a bare descriptor: no page of its hold row is mapped. */
+static int bare_join(__u64 *gen)
 {
 	struct mqshm_runtime_open_args open = {
 		.size = sizeof(open), .name = RUNTIME, .uid = MQSHM_UID_SELF,
 	};
 	struct mqshm_client_join_args join = { .size = sizeof(join), .name = "bare" };
 	struct mqshm_client_sync_args sync = { .size = sizeof(sync) };
-	struct mqshm_lease_args lease = {
-		.size = sizeof(lease), .flags = MQSHM_LEASE_F_WAIT, .count = 1,
-	};
 	int fd = host_sys_open();
 
 	test_check(host_sys_ioctl(fd, MQSHM_IOC_RUNTIME_OPEN, &open), "open");
 	test_check(host_sys_ioctl(fd, MQSHM_IOC_CLIENT_JOIN, &join), "join");
 	test_check(host_sys_ioctl(fd, MQSHM_IOC_CLIENT_SYNC, &sync), "sync");
-	lease.gen = sync.out_gen;
+	*gen = sync.out_gen;
+	return fd;
+}
+
+/* Waits for both pools, and ends well with a buffer of one. */
+static void either_waiter(void)
+{
+	struct mqshm_wait_args wait = {
+		.size = sizeof(wait), .deadline_ns = MQSHM_FOREVER, .pools = 3,
+	};
+	int fd = bare_join(&wait.gen);
+
+	test_check(host_sys_ioctl(fd, MQSHM_IOC_WAIT, &wait), "wait");
+	host_sys_close(fd);
+	_exit(wait.out_leased != 1);
+}
+
+/*
+ * One in line for two pools, stopped meanwhile, is promised a buffer of each. It takes
+ * one: the other goes to who stands behind it there.
+ */
+static void one_of_two(void)
+{
+	struct mqshm_buffer bufs[2];
+	struct mqshm_runtime *rt;
+	struct mqshm_client *c;
+	pid_t either, behind;
+	int status[2];
+	bool good;
+
+	test_check(mqshm_runtime_create(RUNTIME, NULL, &rt), "runtime");
+	test_check(mqshm_pool_create(rt, "small", 64, 1), "pool");
+	test_check(mqshm_pool_create(rt, "large", 128, 1), "pool");
+	c = join("holder");
+	test_check(mqshm_buffer_alloc(c, 64, MQSHM_NO_WAIT, &bufs[0]), "alloc");
+	test_check(mqshm_buffer_alloc(c, 128, MQSHM_NO_WAIT, &bufs[1]), "alloc");
+	either = host_fork();
+	if (!either)
+		either_waiter();
+	sleep_until_asleep(either);
+	behind = waiter_start(128);
+	sleep_until_asleep(behind);
+	kill(either, SIGSTOP);
+	waitpid(either, NULL, WUNTRACED);
+	test_check(mqshm_buffer_release(c, &bufs[0]), "release");
+	test_check(mqshm_buffer_release(c, &bufs[1]), "release");
+	test_check(mqshm_client_flush(c), "flush");
+	kill(either, SIGCONT);
+	good = host_wait(either, 10000, &status[0]) == either && !status[0];
+	if (host_wait(behind, 10000, &status[1]) != behind) {
+		host_kill(behind);
+		host_wait(behind, -1, &status[1]);
+	}
+	test_ok(good && !status[1], "a promise that is not taken up goes to the next in line");
+	mqshm_client_close(c);
+	mqshm_runtime_close(rt);
+}
+
+/* Tells what is allocated when it has its buffer. */
+static void bare_waiter(long *after)
+{
+	struct mqshm_lease_args lease = {
+		.size = sizeof(lease), .flags = MQSHM_LEASE_F_WAIT, .count = 1,
+	};
+	int fd = bare_join(&lease.gen);
+
 	test_check(host_sys_ioctl(fd, MQSHM_IOC_LEASE, &lease), "lease");
 	*after = host_allocations();
 	host_sys_close(fd);
@@ -264,6 +323,7 @@ int main(int argc, char **argv)
 	given_up = test_shared(sizeof(*given_up));
 	overtaking();
 	giving_up();
+	one_of_two();
 	sleeping();
 	turn_needs_no_memory();
 	circling(true);
