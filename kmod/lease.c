@@ -279,7 +279,7 @@ static int return_one(struct mqshm_client *c, u32 buffer, struct mqshm_batch *ba
 		return -EINVAL;
 	WRITE_ONCE(*hold, 0);						/* [T2] */
 	c->reserve--;
-	mqshm_batch_add(batch, pool, buffer);
+	mqshm_batch_add(batch, pool, buffer, 1);
 	return 0;
 }
 

@@ -52,26 +52,33 @@ void mqshm_pool_promise_locked(struct mqshm_pool *pool, struct mqshm_wakes *wake
 	}
 }
 
+/* Adds to a word of the depot; returns how many buffers came back by it. */
+static u32 depot_add_locked(struct mqshm_pool *pool, const struct mqshm_depot_word *free)
+{
+	unsigned long *word = &pool->in_depot[free->index], bits = free->bits;
+
+	lockdep_assert_held(&pool->lock);
+	bits &= ~pool->quarantined[free->index]; /* those stay out of use */
+	if (bits & *word)
+		mqshm_runtime_taint(pool->rt);
+	bits &= ~*word;
+	*word |= bits;							/* [U2] [T3] */
+	return hweight_long(bits);
+}
+
 /* Buffers whose counts rest at 1 go into the depot; who waits for them is woken. */
 void mqshm_batch_put(struct mqshm_batch *batch)
 {
 	struct mqshm_pool *pool = batch->pool;
-	u32 i, k, lowest, back = 0;
+	u32 k, lowest, back = 0;
 
 	if (!batch->n)
 		return;
 	spin_lock(&pool->lock);
 	lowest = pool->lowest;
 	for (k = 0; k < batch->n; k++) {
-		i = array_index_nospec(batch->buffers[k] - pool->first, pool->count);
-		if (test_bit(i, pool->quarantined))
-			continue; /* stays out of use */
-		if (__test_and_set_bit(i, pool->in_depot)) {		/* [U2] [T3] */
-			mqshm_runtime_taint(pool->rt);
-			continue;
-		}
-		lowest = min_t(u32, lowest, i / BITS_PER_LONG);
-		back++;
+		back += depot_add_locked(pool, &batch->words[k]);
+		lowest = min(lowest, batch->words[k].index);
 	}
 	/* once, not for each: who waits for the lock takes its cache line away every time */
 	pool->lowest = lowest;
@@ -81,12 +88,46 @@ void mqshm_batch_put(struct mqshm_batch *batch)
 	batch->n = 0;
 }
 
-void mqshm_batch_add(struct mqshm_batch *batch, struct mqshm_pool *pool, u32 buffer)
+/* @n buffers from @buffer on, that lie in one word of the depot, are free. */
+void mqshm_batch_add(struct mqshm_batch *batch, struct mqshm_pool *pool, u32 buffer,
+		     unsigned int n)
 {
-	if (batch->pool != pool || batch->n == MQSHM_LEASE_MAX)
+	u32 i = array_index_nospec(buffer - pool->first, pool->count);
+	u32 index = i / BITS_PER_LONG;
+	unsigned long bits = GENMASK(n - 1, 0) << i % BITS_PER_LONG;
+	struct mqshm_depot_word *word;
+
+	if (batch->pool != pool)
 		mqshm_batch_put(batch);
 	batch->pool = pool;
-	batch->buffers[batch->n++] = buffer;
+	if (!batch->n || batch->words[batch->n - 1].index != index) {
+		if (batch->n == MQSHM_BATCH_WORDS)
+			mqshm_batch_put(batch);
+		batch->words[batch->n++] = (struct mqshm_depot_word){ .index = index };
+	}
+	word = &batch->words[batch->n - 1];
+	if (word->bits & bits)
+		mqshm_runtime_taint(pool->rt);
+	word->bits |= bits;
+}
+
+/*
+ * Whether nobody but the caller, who has one reference to each of @n buffers, has any; and
+ * they lie in one word of the depot. Then nobody changes their counts, which rest at 1.
+ */
+bool mqshm_pool_all_sole(struct mqshm_pool *pool, u32 buffer, unsigned int n)
+{
+	const atomic64_t *w = mqshm_pool_w(pool, buffer);
+	u32 i = buffer - pool->first;
+	unsigned int k;
+
+	if (pool->count - i < n || i % BITS_PER_LONG + n > BITS_PER_LONG)
+		return false;
+	for (k = 0; k < n; k++)	/* on one page, since their bits lie in one word */
+		/* [U0] acquire: as in mqshm_pool_sub() */
+		if ((atomic64_read_acquire(&w[k]) & MQSHM_W_COUNT_MASK) != 1)
+			return false;
+	return true;
 }
 
 static void pool_quarantine(struct mqshm_pool *pool, u32 buffer)
@@ -130,7 +171,7 @@ bool mqshm_pool_sub(struct mqshm_pool *pool, u32 buffer, u32 n,
 			return false;
 		atomic64_inc(w);					/* [U2] */
 	}
-	mqshm_batch_add(batch, pool, buffer);
+	mqshm_batch_add(batch, pool, buffer, 1);
 	return true;
 }
 

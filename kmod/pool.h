@@ -76,18 +76,30 @@ struct mqshm_pool {
 	u32 *wanted;
 };
 
+#define MQSHM_BATCH_WORDS	32
+
+/**
+ * struct mqshm_depot_word - free buffers that lie side by side
+ * @index: of a word of a pool's depot
+ * @bits: those of buffers whose counts rest at 1
+ */
+struct mqshm_depot_word {
+	u32 index;
+	unsigned long bits;
+};
+
 /**
  * struct mqshm_batch - free buffers of one pool on their way to its depot
  * @pool: whose they are
  * @wakes: who is to be woken
- * @n: number of @buffers
- * @buffers: their counts rest at 1
+ * @n: number of @words
+ * @words: what goes there
  */
 struct mqshm_batch {
 	struct mqshm_pool *pool;
 	struct mqshm_wakes *wakes;
 	u32 n;
-	u32 buffers[MQSHM_LEASE_MAX];
+	struct mqshm_depot_word words[MQSHM_BATCH_WORDS];
 };
 
 static inline void mqshm_batch_init(struct mqshm_batch *batch, struct mqshm_wakes *wakes)
@@ -97,11 +109,13 @@ static inline void mqshm_batch_init(struct mqshm_batch *batch, struct mqshm_wake
 	batch->n = 0;
 }
 
-void mqshm_batch_add(struct mqshm_batch *batch, struct mqshm_pool *pool, u32 buffer);
+void mqshm_batch_add(struct mqshm_batch *batch, struct mqshm_pool *pool, u32 buffer,
+		     unsigned int n);
 void mqshm_batch_put(struct mqshm_batch *batch);
 
 int mqshm_pool_create(struct mqshm_runtime *rt, struct mqshm_pool_create_args *args);
 void mqshm_pool_free(struct mqshm_pool *pool);
+bool mqshm_pool_all_sole(struct mqshm_pool *pool, u32 buffer, unsigned int n);
 bool mqshm_pool_sub(struct mqshm_pool *pool, u32 buffer, u32 n,
 		    struct mqshm_batch *batch);
 void mqshm_pool_promise_locked(struct mqshm_pool *pool, struct mqshm_wakes *wakes);

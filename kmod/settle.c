@@ -135,10 +135,11 @@ static void ends_let_go(struct mqshm_client *c, unsigned int dir, u32 why,
 #define HOLDS_A_WORD	(sizeof(u64) / sizeof(u16))
 #define HOLDS_A_PAGE	(PAGE_SIZE / sizeof(u16))
 
-static u64 hold_word_drop(struct mqshm_client *c, u32 first, u64 *word,
-			  struct mqshm_batch *batch)
+#define ONE_OF_EACH	0x0001000100010001ULL	/* a word of holds */
+
+static u64 holds_drop(struct mqshm_client *c, u32 first, u16 *hold,
+		      struct mqshm_batch *batch)
 {
-	u16 *hold = (u16 *)word;
 	struct mqshm_pool *pool;
 	u64 refs = 0;
 	unsigned int i;
@@ -159,6 +160,27 @@ static u64 hold_word_drop(struct mqshm_client *c, u32 first, u64 *word,
 		c->departed.lost_buffers++;
 	}
 	return refs;
+}
+
+/*
+ * Most of what the dead held was theirs alone, and lies side by side: there a word of holds
+ * is given up at once, and the words of the depot are written as words.
+ */
+static u64 hold_word_drop(struct mqshm_client *c, u32 first, u64 *word,
+			  struct mqshm_batch *batch)
+{
+	struct mqshm_pool *pool;
+
+	if (READ_ONCE(*word) != ONE_OF_EACH)
+		return holds_drop(c, first, (u16 *)word, batch);
+	pool = mqshm_pool_of(c->rt, first);
+	if (!pool || !mqshm_pool_all_sole(pool, first, HOLDS_A_WORD))
+		return holds_drop(c, first, (u16 *)word, batch);
+	WRITE_ONCE(*word, 0);						/* [S11] */
+	mqshm_batch_add(batch, pool, first, HOLDS_A_WORD);
+	WRITE_ONCE(c->freed, c->freed + HOLDS_A_WORD);
+	c->departed.lost_buffers += HOLDS_A_WORD;
+	return HOLDS_A_WORD;
 }
 
 #define WORDS_A_LINE	8

@@ -8,6 +8,7 @@
 #include "kselftest_harness.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 
 #include "raw.h"
 
@@ -170,6 +171,46 @@ TEST_F(hostile, settle_of_what_it_has_not)
 	EXPECT_EQ(MQSHM_STATE_TAINTED, state(self->keeper, &t) & MQSHM_STATE_TAINTED);
 	EXPECT_GE(RAW_BUFFERS, t.free);
 	expect_distinct(_metadata, self->pair.in.fd);
+}
+
+/* Behind a pool that ends in the middle of a word of holds, by counts on its last page. */
+TEST_F(hostile, settle_behind_the_last_pool)
+{
+	struct raw *out = &self->pair.out;
+	struct mqshm_pool_create_args args;
+	struct mqshm_lease_args l;
+	struct tally t;
+	__u64 *w;
+
+	ASSERT_LE(0, pool_create(self->keeper, "odd", 128, 6, &args));
+	w = region_map(out->fd, MQSHM_MMAP_W, args.out_pool, 4096, PROT_READ | PROT_WRITE);
+	ASSERT_NE(NULL, w);
+	for (unsigned int i = 0; i < 6; i++)
+		ASSERT_EQ(0, lease(out->fd, args.out_pool, 1, &l));
+	w[6] = w[7] = w[5];
+	out->hold[args.out_first + 6] = out->hold[args.out_first + 7] = 1;
+	ASSERT_EQ(0, detach(out));
+	EXPECT_EQ(MQSHM_STATE_TAINTED, state(self->keeper, &t) & MQSHM_STATE_TAINTED);
+	EXPECT_EQ(RAW_BUFFERS + 6, t.free);
+	EXPECT_EQ(0, munmap(w, 4096));
+}
+
+/* Its count was damaged: nobody has it again, though its last reference is returned. */
+TEST_F(hostile, quarantined_stays_out)
+{
+	struct mqshm_return_args give = ARGS(return, .count = 1);
+	struct tally t;
+
+	raw_push(&self->pair, self->buffer, 9);
+	raw_pop(&self->pair, 9);
+	self->pair.out.control->intent = 0;
+	self->pair.out.hold[self->buffer] = 5;
+	ASSERT_EQ(0, detach(&self->pair.out));
+	give.buffers[0] = self->buffer;
+	EXPECT_EQ(0, command(self->pair.in.fd, MQSHM_IOC_RETURN, &give));
+	ASSERT_NE(~0U, state(self->keeper, &t));
+	EXPECT_EQ(1, t.quarantined);
+	EXPECT_EQ(RAW_BUFFERS - 1, t.free);
 }
 
 TEST_F(hostile, buffers_that_are_not_there)

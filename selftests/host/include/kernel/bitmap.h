@@ -7,6 +7,7 @@
 
 #define BITS_PER_LONG	64
 #define BITS_TO_LONGS(n)	DIV_ROUND_UP(n, BITS_PER_LONG)
+#define GENMASK(high, low)	(~0UL << (low) & ~0UL >> (BITS_PER_LONG - 1 - (high)))
 #define DECLARE_BITMAP(name, bits)	unsigned long name[BITS_TO_LONGS(bits)]
 
 unsigned long *bitmap_zalloc(unsigned int bits, gfp_t flags);
@@ -53,6 +54,11 @@ static inline bool bitmap_empty(const unsigned long *map, unsigned int bits)
 static inline unsigned long __ffs(unsigned long word)
 {
 	return (unsigned int)__builtin_ctzl(word);
+}
+
+static inline unsigned long hweight_long(unsigned long word)
+{
+	return (unsigned int)__builtin_popcountl(word);
 }
 
 static inline void bitmap_set(unsigned long *map, unsigned int first, unsigned int bits)
